@@ -1,0 +1,506 @@
+"""The controller: couples a model, its optimizer, a policy and a schedule."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from pruning.allocation import Allocation, Budget, make_budget
+from pruning.checkpoint import load_tree, save_tree
+from pruning.gates import Gates, Granularity
+from pruning.gradients import GradientObserver
+from pruning.importance import Importance
+from pruning.optimizer_state import forget_curvature, gated_group_ids, reset_entries
+from pruning.policies.base import GatingContext, GatingPolicy, PolicyState
+from pruning.schedule import Schedule
+from pruning.topology import TopologySnapshot, layer_topologies
+
+_SAMPLED_GATES = 64
+
+
+class PruningController:
+    """Prunes and regrows the connections of a model while it trains.
+
+    The controller listens to the optimizer: before a step it observes gradients and clears those of silent
+    connections, after a step it keeps silent weights at zero and, every ``update_every`` steps, lets the
+    policy choose new masks. The training loop stays as it is, and so do the model's forward pass and
+    ``state_dict``. Automatic mixed precision, gradient clipping and accumulation, closures and
+    data-parallel training need nothing more: gradients are final when the optimizer steps.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        On its final device and in its final dtype.
+    optimizer : torch.optim.Optimizer
+        Updates every gated weight.
+    policy : GatingPolicy
+        Which connections are live.
+    schedule : Schedule
+        Target sparsity over training.
+    total_steps : int
+        Optimizer steps of the whole training.
+    update_every : int
+        Optimizer steps between updates of the masks.
+    granularity : {"weight", "connection", "unit"}
+        What one gate silences.
+    allocation : {"global", "uniform", "erk"}
+        How the budget is shared among layers.
+    importance : Importance, optional
+        α and β of Eq. 2.
+    minimum_layer_density : float
+        No layer falls below it.
+    protection : int
+        Updates during which a reborn connection, whose weight starts at zero, cannot be silenced.
+    layers, exclude : sequence of str, optional
+        Names or shell patterns of the layers to gate (all) and to leave dense (none).
+    keep_masks : bool
+        Whether snapshots hold the masks, one bit a gate.
+    seed : int
+        Of everything random in the policy.
+
+    Attributes
+    ----------
+    gates : Gates
+        The gated layers.
+    history : list of TopologySnapshot
+        One an update.
+    steps, epochs : int
+        Optimizer steps and epochs done.
+    seconds : float
+        Time spent in the controller's hooks, on the host's clock.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, a gated weight is not in the optimizer or not finite, or the schedule
+        cannot reach its final sparsity with these updates.
+
+    Examples
+    --------
+    >>> from pruning import CubicSchedule, ExpressionGating
+    >>> _ = torch.manual_seed(0)
+    >>> model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
+    >>> optimizer = torch.optim.Adam(model.parameters())
+    >>> controller = PruningController(
+    ...     model, optimizer, policy=ExpressionGating(autoactivation=1.0),
+    ...     schedule=CubicSchedule(final_sparsity=0.5), total_steps=100, update_every=10)
+    >>> for _ in range(100):
+    ...     loss = model(torch.randn(32, 8)).square().mean()
+    ...     optimizer.zero_grad(); loss.backward(); optimizer.step()
+    >>> controller.live_connections, controller.sparsity
+    (80, 0.5)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        *,
+        policy: GatingPolicy,
+        schedule: Schedule,
+        total_steps: int,
+        update_every: int,
+        granularity: Granularity = "weight",
+        allocation: Allocation = "global",
+        importance: Importance | None = None,
+        minimum_layer_density: float = 0.01,
+        protection: int = 1,
+        layers: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        keep_masks: bool = True,
+        seed: int = 0,
+    ) -> None:
+        if not isinstance(policy, GatingPolicy):
+            raise TypeError(f"policy must have needs_gradient and decide, as GatingPolicy describes, got {policy!r}")
+        if not isinstance(schedule, Schedule):
+            raise TypeError(f"schedule must be a Schedule such as CubicSchedule(final_sparsity=0.9), got {schedule!r}")
+        for name, value, least in (
+            ("total_steps", total_steps, 1),
+            ("update_every", update_every, 1),
+            ("protection", protection, 0),
+        ):
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+        self.gates = Gates(model, granularity, layers, exclude)
+        known = gated_group_ids(optimizer)
+        for layer, parameter in self.gates.parameters():
+            if id(parameter) not in known:
+                raise ValueError(
+                    f"layer {layer.name!r} is gated but the optimizer does not update it; "
+                    "pass its parameters to the optimizer or exclude the layer"
+                )
+        self.policy = policy
+        self.schedule = schedule
+        self.total_steps = total_steps
+        self.update_every = update_every
+        self.allocation: Allocation = allocation
+        self.importance = importance or Importance()
+        self.minimum_layer_density = minimum_layer_density
+        self.protection = protection
+        self.keep_masks = keep_masks
+        self.seed = seed
+        self.steps = 0
+        self.epochs = 0
+        self.seconds = 0.0
+        self.accuracies: list[float] = []
+        self.history: list[TopologySnapshot] = []
+        self._optimizer = optimizer
+        self._state: PolicyState = {}
+        self._last_update = self._find_last_update()
+        self._budget(schedule.final_sparsity)  # refuses what cannot be met, before any work
+        device = self.gates.device
+        self._live = torch.ones(self.gates.total, dtype=torch.bool, device=device)
+        self._silent = ~self._live
+        self._born_at = torch.zeros(self.gates.total, dtype=torch.int32, device=device)
+        self._live_count = self.gates.total
+        sample = min(_SAMPLED_GATES, self.gates.total)
+        self._sample = torch.linspace(0, self.gates.total - 1, sample, device=device, dtype=torch.float64).long()
+        self._gradients = GradientObserver(self.gates)
+        self._refuse_non_finite(self.gates.magnitude(), "weights")
+        if schedule.sparsity(0.0) > 0.0:
+            self._start_sparse()
+        self._handles = [
+            optimizer.register_step_pre_hook(self._before_step),
+            optimizer.register_step_post_hook(self._after_step),
+        ]
+
+    # ------------------------------------------------------------------ what a user reads
+
+    @property
+    def live_connections(self) -> int:
+        """Live gates, exactly."""
+        return self._live_count
+
+    @property
+    def total_connections(self) -> int:
+        """All gates."""
+        return self.gates.total
+
+    @property
+    def density(self) -> float:
+        """Live fraction of the gates."""
+        return self._live_count / self.gates.total
+
+    @property
+    def sparsity(self) -> float:
+        """Silenced fraction of the gates."""
+        return 1.0 - self.density
+
+    @property
+    def live_parameters(self) -> int:
+        """Gated weights (and, with unit gates, biases) that are live."""
+        counts = self.gates.live_per_layer(self._live)
+        return sum(
+            count * (layer.weights_per_gate + (layer.bias is not None))
+            for layer, count in zip(self.gates.layers, counts, strict=True)
+        )
+
+    @property
+    def gated_parameters(self) -> int:
+        """Gated weights and biases, live or silent."""
+        return sum(parameter.numel() for _, parameter in self.gates.parameters())
+
+    @property
+    def mask(self) -> Tensor:
+        """Current mask of all gates, boolean, flat; a copy."""
+        return self._live.clone()
+
+    @property
+    def expression(self) -> Tensor | None:
+        """Current protein level of every gate, flat, where the policy has one; a copy."""
+        protein = self._state.get("protein")
+        return None if protein is None else protein.clone()
+
+    def masks(self) -> dict[str, Tensor]:
+        """Masks of each gated weight, boolean, in the weight's shape."""
+        return {
+            layer.name: layer.broadcastable(self._live).expand(layer.weight.shape).clone()
+            for layer in self.gates.layers
+        }
+
+    def summary(self) -> str:
+        """Table of layers, shapes and live gates, as text."""
+        counts = self.gates.live_per_layer(self._live)
+        rows = [("layer", "weight", "live", "gates", "density")]
+        for layer, count in zip(self.gates.layers, counts, strict=True):
+            shape = " x ".join(map(str, layer.weight.shape))
+            rows.append((layer.name, shape, f"{count:,}", f"{layer.gates:,}", f"{count / layer.gates:.4f}"))
+        rows.append(("total", "", f"{sum(counts):,}", f"{self.gates.total:,}", f"{self.density:.4f}"))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            f"{name:<{widths[0]}}  {shape:<{widths[1]}}  "
+            + "  ".join(f"{text:>{width}}" for text, width in zip(rest, widths[2:], strict=True))
+            for name, shape, *rest in rows
+        ]
+        state = (
+            f"{type(self.policy).__name__}, {self.gates.granularity} gates, step {self.steps:,} of "
+            f"{self.total_steps:,}, {len(self.history)} updates, target sparsity {self.schedule.final_sparsity:g}"
+        )
+        return "\n".join([state, *(line.rstrip() for line in lines)])
+
+    # ------------------------------------------------------------------ what a loop may call
+
+    def end_epoch(self, validation_accuracy: float) -> None:
+        """Tell the controller that an epoch has ended.
+
+        Parameters
+        ----------
+        validation_accuracy : float
+            Fraction in [0, 1], never measured on test data: the threshold rule freezes by it.
+
+        Raises
+        ------
+        ValueError
+            If it lies outside [0, 1].
+        """
+        if not 0.0 <= validation_accuracy <= 1.0:
+            raise ValueError(f"validation_accuracy must be a fraction in [0, 1], got {validation_accuracy}")
+        self.accuracies.append(float(validation_accuracy))
+        self.epochs += 1
+
+    def close(self) -> None:
+        """Stop listening to the optimizer; weights and masks stay as they are."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that resuming needs besides the model's and the optimizer's own state."""
+        return {
+            "gates": self.gates.fingerprint,
+            "policy": type(self.policy).__name__,
+            "total_steps": self.total_steps,
+            "update_every": self.update_every,
+            "seed": self.seed,
+            "steps": self.steps,
+            "epochs": self.epochs,
+            "seconds": self.seconds,
+            "accuracies": list(self.accuracies),
+            "live": self._live.clone(),
+            "born_at": self._born_at.clone(),
+            "policy_state": {key: value.clone() for key, value in self._state.items()},
+            "gradients": self._gradients.state_dict(),
+            "history": [snapshot.state_dict() for snapshot in self.history],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue where :meth:`state_dict` was taken, bit for bit.
+
+        Load the model and the optimizer too, in any order.
+
+        Raises
+        ------
+        ValueError
+            If the state belongs to another model, policy, length of training or seed; nothing is changed then.
+        """
+        expected = {
+            "gates": self.gates.fingerprint,
+            "policy": type(self.policy).__name__,
+            "total_steps": self.total_steps,
+            "update_every": self.update_every,
+            "seed": self.seed,
+        }
+        for key, value in expected.items():
+            if key not in state:
+                raise ValueError(f"not a controller's state: {key!r} is missing")
+            if state[key] != value:
+                raise ValueError(
+                    f"the checkpoint is of another run: its {key} is {state[key]!r}, this controller's is {value!r}"
+                )
+        device = self.gates.device
+        self._live = state["live"].to(device).clone()
+        self._silent = ~self._live
+        self._live_count = int(self._live.sum())
+        self._born_at = state["born_at"].to(device).clone()
+        self._state = {key: value.to(device).clone() for key, value in state["policy_state"].items()}
+        self._gradients.load_state_dict(state["gradients"])
+        self.steps = state["steps"]
+        self.epochs = state["epochs"]
+        self.seconds = state["seconds"]
+        self.accuracies = list(state["accuracies"])
+        self.history = [TopologySnapshot.from_state_dict(item, self.gates) for item in state["history"]]
+
+    def save(self, path: str | Path) -> None:
+        """Write :meth:`state_dict` to one safetensors file, atomically."""
+        save_tree(path, self.state_dict())
+
+    def load(self, path: str | Path) -> None:
+        """Read what :meth:`save` wrote; refuses truncated files and those of another model."""
+        self.load_state_dict(load_tree(path))
+
+    # ------------------------------------------------------------------ hooks
+
+    def _before_step(
+        self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """Observe gradients and clear those of silent connections, also inside a closure."""
+        position = 1 if len(args) > 1 else "closure"
+        closure = args[1] if position == 1 else kwargs.get("closure")
+        if closure is None:
+            self._observe()
+            return None
+
+        def observed() -> Any:
+            loss = closure()
+            self._observe()
+            return loss
+
+        if position == 1:
+            return (args[0], observed, *args[2:]), kwargs
+        return args, {**kwargs, "closure": observed}
+
+    def _observe(self) -> None:
+        started = time.perf_counter()
+        if self._observes():
+            self._gradients.add(self._optimizer)
+        with torch.no_grad():
+            for layer, parameter in self.gates.parameters():
+                if parameter.grad is not None:
+                    silent = self.gates.view_for(layer, parameter, self._silent)
+                    parameter.grad.masked_fill_(silent, 0.0)
+        self.seconds += time.perf_counter() - started
+
+    def _after_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        started = time.perf_counter()
+        self.gates.silence(self._silent)
+        self.steps += 1
+        if self._updates_at(self.steps):
+            self._update()
+        self.seconds += time.perf_counter() - started
+
+    # ------------------------------------------------------------------ when
+
+    def _updates_at(self, step: int) -> bool:
+        return step % self.update_every == 0 and self._begin_step <= step <= self._last_update
+
+    @property
+    def _begin_step(self) -> int:
+        return max(1, math.ceil(self.schedule.begin * self.total_steps - 1e-9))
+
+    def _find_last_update(self) -> int:
+        """First update at or after the schedule's end: there the target becomes final."""
+        end = max(self.schedule.end * self.total_steps, self._begin_step)
+        last = math.ceil(end / self.update_every - 1e-9) * self.update_every
+        if last > self.total_steps:
+            raise ValueError(
+                f"no update falls between the schedule's end (step {math.ceil(end)}) and total_steps="
+                f"{self.total_steps}, so the final sparsity would not be reached; lower update_every="
+                f"{self.update_every} or the schedule's end"
+            )
+        return last
+
+    def _observes(self) -> bool:
+        if not self.policy.needs_gradient:
+            return False
+        upcoming = (self.steps // self.update_every + 1) * self.update_every
+        return self._updates_at(upcoming) and upcoming - self.steps <= self.importance.gradient_steps
+
+    # ------------------------------------------------------------------ updates
+
+    def _budget(self, sparsity: float) -> Budget:
+        return make_budget(self.gates, sparsity, self.allocation, self.minimum_layer_density)
+
+    def _generator(self) -> Generator:
+        """Noise that depends on the seed and the step alone, so that a resumed run draws the same."""
+        entropy = np.random.SeedSequence([self.seed, self.steps]).generate_state(1, dtype=np.uint64)[0]
+        return Generator(device=self.gates.device).manual_seed(int(entropy >> np.uint64(1)))
+
+    def _start_sparse(self) -> None:
+        """Draw a random first mask for a schedule that is sparse from the first step."""
+        generator = self._generator()
+        priority = torch.rand(self.gates.total, generator=generator, device=self.gates.device)
+        self._set_mask(self._budget(self.schedule.sparsity(0.0)).select(priority))
+        self.gates.silence(self._silent)
+
+    def _refuse_non_finite(self, values: Tensor, what: str) -> None:
+        finite = torch.isfinite(values)
+        if bool(finite.all()):
+            return
+        for layer in self.gates.layers:
+            bad = int((~finite[layer.slice]).sum())
+            if bad:
+                raise FloatingPointError(
+                    f"update refused at step {self.steps}: {what} of layer {layer.name!r} are not finite in {bad:,} "
+                    f"of {layer.gates:,} gates; masks are unchanged. Go back to the last checkpoint with a lower "
+                    "learning rate or clipped gradients"
+                )
+
+    def _update(self) -> None:
+        progress = self.steps / self.total_steps
+        begin, end = self._begin_step, self._last_update
+        magnitude = self.gates.magnitude()
+        self._refuse_non_finite(magnitude, "weights")
+        gradient, taylor = self._gradients.read()
+        self._refuse_non_finite(gradient + taylor, "gradients")
+        age = torch.where(self._live, (self.steps - self._born_at) / self.total_steps, 0.0)
+        reborn = self._live & (self._born_at > 0)
+        protected = reborn & (self.steps - self._born_at <= self.protection * self.update_every)
+        sparsity = self.schedule.sparsity(progress)
+        context = GatingContext(
+            gates=self.gates,
+            live=self._live,
+            protected=protected,
+            magnitude=magnitude,
+            gradient=gradient,
+            taylor=taylor,
+            age=age,
+            budget=self._budget(sparsity),
+            target_sparsity=sparsity,
+            training_progress=progress,
+            gating_progress=1.0 if end == begin else (self.steps - begin) / (end - begin),
+            importance_weights=self.importance,
+            accuracies=tuple(self.accuracies),
+            generator=self._generator(),
+        )
+        with torch.no_grad():
+            decision = self.policy.decide(context, self._state)
+        if decision.mask.shape != self._live.shape or decision.mask.dtype != torch.bool:
+            raise ValueError(
+                f"policy {type(self.policy).__name__} must return a boolean mask of {self.gates.total} gates, got "
+                f"{decision.mask.dtype} of shape {tuple(decision.mask.shape)}"
+            )
+        born = decision.mask & ~self._live
+        died = self._live & ~decision.mask
+        self._reset_optimizer(born | died)
+        self._born_at.masked_fill_(born, self.steps)
+        self._set_mask(decision.mask)
+        self.gates.silence(self._silent)
+        self._state = dict(decision.state)
+        self._gradients.clear()
+        self.history.append(self._snapshot(decision.expression, decision.threshold, sparsity, born, died))
+
+    def _reset_optimizer(self, flipped: Tensor) -> None:
+        for layer, parameter in self.gates.parameters():
+            reset_entries(self._optimizer, parameter, self.gates.view_for(layer, parameter, flipped))
+        forget_curvature(self._optimizer)
+
+    def _set_mask(self, mask: Tensor) -> None:
+        self._live = mask
+        self._silent = ~mask
+        self._live_count = int(mask.sum())
+
+    def _snapshot(
+        self, expression: Tensor | None, threshold: Tensor | None, target: float, born: Tensor, died: Tensor
+    ) -> TopologySnapshot:
+        return TopologySnapshot(
+            step=self.steps,
+            epoch=self.epochs,
+            sparsity=self.sparsity,
+            target_sparsity=target,
+            live=self._live_count,
+            born=int(born.sum()),
+            died=int(died.sum()),
+            threshold=None if threshold is None else float(threshold),
+            layers=layer_topologies(self.gates, self.gates.live_per_layer(self._live)),
+            sample_live=self._live[self._sample].cpu().numpy(),
+            sample_expression=None
+            if expression is None
+            else expression[self._sample].float().cpu().numpy(),
+            packed_masks=np.packbits(self._live.cpu().numpy()) if self.keep_masks else None,
+        )
