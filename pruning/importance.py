@@ -11,10 +11,12 @@ from torch import Tensor
 class Importance:
     """Weights of the terms of Eq. 2.
 
-    Every term is divided by its own mean before it is weighted, so that α and β compare like with like.
-    The means are taken over the whole network: scaling each layer by itself makes layers collapse.
-    Saliency I is |g·w| for a live connection, the first-order loss of silencing it, and |g| for a
-    silent one, the first-order gain of restoring it; each kind has its own mean.
+    S is in the unit of the weights: saliency and age are scaled to the mean magnitude of a live connection before
+    they are weighted, so that α and β compare like with like and a threshold on S keeps its meaning
+    from one update to the next. The means are taken over the whole network: scaling each layer by
+    itself makes layers collapse. Saliency I is |g·w| for a live connection, the first-order loss of
+    silencing it, and |g| for a silent one, the first-order gain of restoring it; each kind is scaled
+    by its own mean.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ class Importance:
         Returns
         -------
         Tensor
-            S, shape (gates,), in units of the mean magnitude of a live connection.
+            S, shape (gates,), in the unit of the weights.
 
         Examples
         --------
@@ -83,15 +85,16 @@ class Importance:
         >>> Importance(saliency=1.0).score(
         ...     torch.tensor([1.0, 3.0, 0.0]), torch.tensor([0.2, 0.2, 5.0]), zero, live, 0.0
         ... ).tolist()
-        [1.5, 2.5, 1.0]
+        [3.0, 5.0, 2.0]
         """
-        score = magnitude / mean_over(magnitude, live)
+        unit = mean_over(magnitude, live)
+        score = magnitude
         alpha = self.saliency_at(gating_progress)
         if alpha > 0.0:
             scale = torch.where(live, mean_over(saliency, live), mean_over(saliency, ~live))
-            score = score + alpha * saliency / scale
+            score = score + alpha * unit * (saliency / scale)
         if self.age > 0.0:
-            score = score + self.age * age / mean_over(age, live)
+            score = score + self.age * unit * (age / mean_over(age, live))
         return score
 
 

@@ -35,8 +35,8 @@ class ExpressionGating:
         Simulated hours an update.
     gate : {"budget", "schmitt"}
         ``"budget"``: exactly as many of the most expressed connections as the schedule allows. ``"schmitt"``:
-        on above ``on_level``, off below ``off_level``, density held by homeostasis of K and therefore only
-        near its target.
+        on above ``on_level``, off below ``off_level``; homeostasis of K drives density to its target, from
+        above: the target sparsity of the moment is a cap.
     margin : float
         Budget gate: head start of live connections, in expression.
     on_level, off_level : float
@@ -65,7 +65,7 @@ class ExpressionGating:
     margin: float = 0.02  # expression
     on_level: float = 0.55  # expression
     off_level: float = 0.45  # expression
-    homeostasis: float = 10.0  # kappa, 1/h
+    homeostasis: float = 2.0  # kappa, 1/h
     backend: Literal["auto", "numba", "torch"] = "auto"
 
     def __post_init__(self) -> None:
@@ -114,9 +114,10 @@ class ExpressionGating:
             mask = context.budget.select(score, prefer=context.live)
         else:
             level = torch.where(context.live, self.off_level, self.on_level)
-            mask = context.budget.with_floors(
-                (after.protein > level) | context.protected, after.protein
-            )
+            mask = (after.protein > level) | context.protected
+            # Without this cap a threshold that rose too far would silence connections that no longer return.
+            score = context.only_live(after.protein).masked_fill(mask, math.inf)
+            mask = mask | (context.budget.select(score, prefer=context.live) & context.live)
             error = mask.float().mean() - (1.0 - context.target_sparsity)
             offset = offset + self.homeostasis * self.window * error
         return GatingDecision(

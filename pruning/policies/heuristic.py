@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from pruning.importance import mean_over
 from pruning.policies.base import GatingContext, GatingDecision, PolicyState
 from pruning.rewiring import decayed_sigma, restoration_score
 from pruning.threshold import AccuracyPlateau, initial_threshold, median_threshold
@@ -66,7 +67,9 @@ class HeuristicGating:
             context.only_live(context.keep_protected(importance)), prefer=context.live
         )
         kept = passing | (capped & context.live)
-        keys = restoration_score(threshold - importance, self.sigma * remaining, context.generator)
+        # In units of the mean weight, so that one σ suits every network.
+        deficit = (threshold - importance) / mean_over(context.magnitude, context.live)
+        keys = restoration_score(deficit, self.sigma * remaining, context.generator)
         restored = context.budget.select(keys.masked_fill(kept, math.inf), prefer=context.live)
         return GatingDecision(
             mask=kept | restored, state={"threshold": threshold, "frozen": frozen}, threshold=threshold

@@ -165,15 +165,23 @@ def test_eq_2_by_hand_with_global_scales():
     saliency = torch.tensor([0.3, 0.3, 0.0, 7.0])
     age = torch.tensor([0.5, 0.25, 0.0, 0.0])
     score = Importance(saliency=1.0, age=0.2).score(magnitude, saliency, age, live, 0.0)
-    expected = [0.5 + 1.5 + 0.4, 1.0 + 1.5 + 0.2, 1.5, 1.0]
+    expected = [1.0 + 2 * (1.5 + 0.4), 2.0 + 2 * (1.5 + 0.2), 3.0, 2.0]  # in units of the mean weight, 2
     torch.testing.assert_close(score, torch.tensor(expected))
+
+
+def test_importance_scales_with_the_weights_and_not_with_the_gradients():
+    live = torch.tensor([True, True, True, False])
+    magnitude, saliency, age = torch.tensor([1.0, 2, 3, 0]), torch.tensor([0.3, 0.2, 0.1, 7]), torch.rand(4) * live
+    rule = Importance(saliency=0.7, age=0.3)
+    score = rule.score(magnitude, saliency, age, live, 0.2)
+    torch.testing.assert_close(rule.score(8 * magnitude, 1e-5 * saliency, 3 * age, live, 0.2), 8 * score)
 
 
 def test_annealed_saliency_leaves_magnitude_alone():
     live = torch.tensor([True, True, False])
     magnitude = torch.tensor([1.0, 3.0, 0.0])
     score = Importance(saliency=5.0).score(magnitude, torch.tensor([9.0, 1.0, 9.0]), live * 0.0, live, 1.0)
-    assert score.tolist() == [0.5, 1.5, 0.0]
+    assert score.tolist() == magnitude.tolist()
 
 
 def test_a_reborn_connection_survives_the_next_update(start):
