@@ -1,0 +1,159 @@
+"""Labelled grey images, and the three parts of a data set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""The seven classes of FER-2013 in the order of its codes 0-6; `faces` uses the same."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageSplit:
+    """One part of a data set: images, labels and what is known about each sample.
+
+    Parameters
+    ----------
+    images : Tensor
+        uint8 grey levels, shape (N, 1, H, W), on the CPU.
+    labels : Tensor
+        int64 class indices, shape (N,).
+    ids : sequence of str
+        One stable identifier a sample, unique within the split.
+    groups : dict of str to ndarray
+        Further facts, one array of length N a name (identity, style, lighting, ...).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a dtype, shape or length is not as above.
+
+    Examples
+    --------
+    >>> split = ImageSplit(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]), ["a", "b"])
+    >>> len(split), split.image_size
+    (2, (8, 8))
+    """
+
+    images: Tensor
+    labels: Tensor
+    ids: Sequence[str]
+    groups: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != torch.uint8:
+            raise TypeError(f"images must be uint8 grey levels 0-255, got {self.images.dtype}")
+        if self.images.ndim != 4 or self.images.shape[1] != 1:
+            raise ValueError(f"images must have shape (N, 1, H, W), got {tuple(self.images.shape)}")
+        if self.labels.dtype != torch.int64:
+            raise TypeError(f"labels must be int64 class indices, got {self.labels.dtype}")
+        count = len(self.images)
+        if self.labels.shape != (count,):
+            raise ValueError(f"labels must have shape ({count},) as images, got {tuple(self.labels.shape)}")
+        if len(self.ids) != count:
+            raise ValueError(f"ids must name each of the {count} images, got {len(self.ids)} ids")
+        if len(set(self.ids)) != count:
+            raise ValueError(f"ids must be unique, got {count - len(set(self.ids))} repeated")
+        for name, values in self.groups.items():
+            if len(values) != count:
+                raise ValueError(f"group {name!r} must have {count} values, got {len(values)}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return int(self.images.shape[2]), int(self.images.shape[3])
+
+    def subset(self, indices: np.ndarray) -> "ImageSplit":
+        """Keep the samples at `indices`, in that order, with their ids and groups."""
+        where = torch.as_tensor(indices, dtype=torch.int64)
+        return ImageSplit(
+            images=self.images[where],
+            labels=self.labels[where],
+            ids=[self.ids[i] for i in where.tolist()],
+            groups={name: values[where.numpy()] for name, values in self.groups.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageDataset:
+    """A classification data set with its training, validation and test parts.
+
+    Parameters
+    ----------
+    name : str
+        Short name for records, e.g. ``"fer2013"``.
+    classes : tuple of str
+        Class names; a label is an index into it.
+    train, validation, test : ImageSplit
+        Disjoint parts. All choices are made on `validation`; `test` is looked at once.
+    test_name : str
+        Which official split `test` is, e.g. ``"PublicTest"``.
+    description : str
+        One sentence for reports.
+
+    Raises
+    ------
+    ValueError
+        If a label is out of range, a class is empty in any part, an id stands in two parts, or the parts
+        differ in image size.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: ImageSplit
+    validation: ImageSplit
+    test: ImageSplit
+    test_name: str
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        seen: dict[str, str] = {}
+        for part, split in self.parts().items():
+            check_labels(split.labels.numpy(), self.classes, part=f"{self.name}: {part}")
+            if split.image_size != self.train.image_size:
+                raise ValueError(
+                    f"{self.name}: all parts must share one image size, got {self.train.image_size} in train "
+                    f"and {split.image_size} in {part}"
+                )
+            for sample in split.ids:
+                if sample in seen:
+                    raise ValueError(f"{self.name}: sample {sample!r} is in both {seen[sample]} and {part}")
+                seen[sample] = part
+
+    def parts(self) -> dict[str, ImageSplit]:
+        """Give the three parts by name, in order."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    def summary(self) -> str:
+        """One line: sizes, classes and which split the test is."""
+        height, width = self.train.image_size
+        return (
+            f"{self.name}: {len(self.train):,} train / {len(self.validation):,} validation / "
+            f"{len(self.test):,} test ({self.test_name}), {height}×{width}, {len(self.classes)} classes"
+        )
+
+
+def check_labels(labels: np.ndarray, classes: tuple[str, ...], *, part: str) -> None:
+    """Refuse labels outside the classes, and classes without a sample.
+
+    Raises
+    ------
+    ValueError
+        Naming `part` and the label out of range, or the classes that are empty.
+    """
+    outside = labels[(labels < 0) | (labels >= len(classes))]
+    if outside.size:
+        raise ValueError(f"{part}: labels must be in 0-{len(classes) - 1}, got {int(outside[0])}")
+    counts = np.bincount(labels, minlength=len(classes))
+    empty = [name for name, count in zip(classes, counts, strict=True) if count == 0]
+    if empty:
+        raise ValueError(
+            f"{part} has no image of class {', '.join(map(repr, empty))}; every class needs at least one: "
+            "use a complete copy of the data or a larger fraction"
+        )
