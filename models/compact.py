@@ -73,4 +73,5 @@ class CompactFERNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, channels, H, W) in [0, 1] to logits (B, classes)."""
-        return self.classifier(self.dropout(self.features(images)))
+        logits: Tensor = self.classifier(self.dropout(self.features(images)))
+        return logits

@@ -1,6 +1,7 @@
 """The multilayer perceptron of the gene-network pruning paper."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -40,10 +41,11 @@ class GeneInspiredNet(nn.Module):
             if not isinstance(size, int) or size < 1:
                 raise ValueError(f"layer sizes must be positive integers, got {sizes}")
         layers: list[nn.Module] = [nn.Flatten()]
-        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+        for fan_in, fan_out in pairwise(sizes):
             layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
         self.layers = nn.Sequential(*layers[:-1])
 
     def forward(self, images: Tensor) -> Tensor:
         """Map a batch (B, ...) of ``inputs`` values a sample to logits (B, outputs)."""
-        return self.layers(images)
+        logits: Tensor = self.layers(images)
+        return logits

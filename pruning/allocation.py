@@ -99,11 +99,12 @@ def top_k_mask_outside(score: Tensor, count: int, taken: Tensor, prefer: Tensor 
     return mask
 
 
-def _spread(total: int, shares: Sequence[float], least: Sequence[int], most: Sequence[int]) -> tuple[int, ...]:
+def _spread(
+    total: int, shares: Sequence[float], least: Sequence[int], most: Sequence[int]
+) -> tuple[int, ...]:
     """Integers near ``shares`` between ``least`` and ``most`` that sum to ``total``, by largest remainder."""
     counts = [
-        min(high, max(low, math.floor(share)))
-        for share, low, high in zip(shares, least, most, strict=True)
+        min(high, max(low, math.floor(share))) for share, low, high in zip(shares, least, most, strict=True)
     ]
     while sum(counts) != total:
         step = 1 if sum(counts) < total else -1
@@ -202,7 +203,9 @@ def make_budget(
     if not 0.0 <= minimum_layer_density <= 1.0:
         raise ValueError(f"minimum_layer_density must lie in [0, 1], got {minimum_layer_density}")
     if allocation == "erk" and gates.granularity == "unit":
-        raise ValueError("erk shares weights or connections, not units; choose uniform or global for unit gates")
+        raise ValueError(
+            "erk shares weights or connections, not units; choose uniform or global for unit gates"
+        )
     live = round((1.0 - sparsity) * gates.total)
     floors = tuple(max(1, math.ceil(minimum_layer_density * size)) for size in gates.sizes)
     if sum(floors) > live:

@@ -26,9 +26,7 @@ def _encode(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, float):
         return {"float": value.hex()}
     if isinstance(value, Mapping):
-        return {
-            _MAPPING: [[key, _encode(item, f"{path}/{key}", tensors)] for key, item in value.items()]
-        }
+        return {_MAPPING: [[key, _encode(item, f"{path}/{key}", tensors)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
         items = [_encode(item, f"{path}/{index}", tensors) for index, item in enumerate(value)]
         return {_TUPLE: items} if isinstance(value, tuple) else items
@@ -145,8 +143,8 @@ def load_tree(path: str | Path) -> Any:
         ) from None
     if metadata.get("format") != _FORMAT:
         raise ValueError(
-            f"{path} is a safetensors file but no checkpoint of this project: its format must be {_FORMAT!r}, "
-            f"got {metadata.get('format')!r}"
+            f"{path} is a safetensors file but no checkpoint of this project: its format must be "
+            f"{_FORMAT!r}, got {metadata.get('format')!r}"
         )
     try:
         return _decode(json.loads(metadata["tree"]), tensors)

@@ -117,9 +117,13 @@ class PruningController:
         seed: int = 0,
     ) -> None:
         if not isinstance(policy, GatingPolicy):
-            raise TypeError(f"policy must have needs_gradient and decide, as GatingPolicy describes, got {policy!r}")
+            raise TypeError(
+                f"policy must have needs_gradient and decide, as GatingPolicy describes, got {policy!r}"
+            )
         if not isinstance(schedule, Schedule):
-            raise TypeError(f"schedule must be a Schedule such as CubicSchedule(final_sparsity=0.9), got {schedule!r}")
+            raise TypeError(
+                f"schedule must be a Schedule such as CubicSchedule(final_sparsity=0.9), got {schedule!r}"
+            )
         for name, value, least in (
             ("total_steps", total_steps, 1),
             ("update_every", update_every, 1),
@@ -160,7 +164,9 @@ class PruningController:
         self._born_at = torch.zeros(self.gates.total, dtype=torch.int32, device=device)
         self._live_count = self.gates.total
         sample = min(_SAMPLED_GATES, self.gates.total)
-        self._sample = torch.linspace(0, self.gates.total - 1, sample, device=device, dtype=torch.float64).long()
+        self._sample = torch.linspace(
+            0, self.gates.total - 1, sample, device=device, dtype=torch.float64
+        ).long()
         self._gradients = GradientObserver(self.gates)
         self._refuse_non_finite(self.gates.magnitude(), "weights")
         if schedule.sparsity(0.0) > 0.0:
@@ -240,7 +246,8 @@ class PruningController:
         ]
         state = (
             f"{type(self.policy).__name__}, {self.gates.granularity} gates, step {self.steps:,} of "
-            f"{self.total_steps:,}, {len(self.history)} updates, target sparsity {self.schedule.final_sparsity:g}"
+            f"{self.total_steps:,}, {len(self.history)} updates, "
+            f"target sparsity {self.schedule.final_sparsity:g}"
         )
         return "\n".join([state, *(line.rstrip() for line in lines)])
 
@@ -297,7 +304,8 @@ class PruningController:
         Raises
         ------
         ValueError
-            If the state belongs to another model, policy, length of training or seed; nothing is changed then.
+            If the state belongs to another model, policy, length of training or seed; nothing is changed
+            then.
         """
         expected = {
             "gates": self.gates.fingerprint,
@@ -311,7 +319,8 @@ class PruningController:
                 raise ValueError(f"not a controller's state: {key!r} is missing")
             if state[key] != value:
                 raise ValueError(
-                    f"the checkpoint is of another run: its {key} is {state[key]!r}, this controller's is {value!r}"
+                    f"the checkpoint is of another run: its {key} is {state[key]!r}, "
+                    f"this controller's is {value!r}"
                 )
         device = self.gates.device
         self._live = state["live"].to(device).clone()
@@ -426,9 +435,9 @@ class PruningController:
             bad = int((~finite[layer.slice]).sum())
             if bad:
                 raise FloatingPointError(
-                    f"update refused at step {self.steps}: {what} of layer {layer.name!r} are not finite in {bad:,} "
-                    f"of {layer.gates:,} gates; masks are unchanged. Go back to the last checkpoint with a lower "
-                    "learning rate or clipped gradients"
+                    f"update refused at step {self.steps}: {what} of layer {layer.name!r} are not finite in "
+                    f"{bad:,} of {layer.gates:,} gates; masks are unchanged. Go back to the last checkpoint "
+                    "with a lower learning rate or clipped gradients"
                 )
 
     def _update(self) -> None:
@@ -462,8 +471,8 @@ class PruningController:
             decision = self.policy.decide(context, self._state)
         if decision.mask.shape != self._live.shape or decision.mask.dtype != torch.bool:
             raise ValueError(
-                f"policy {type(self.policy).__name__} must return a boolean mask of {self.gates.total} gates, got "
-                f"{decision.mask.dtype} of shape {tuple(decision.mask.shape)}"
+                f"policy {type(self.policy).__name__} must return a boolean mask of {self.gates.total} gates, "
+                f"got {decision.mask.dtype} of shape {tuple(decision.mask.shape)}"
             )
         born = decision.mask & ~self._live
         died = self._live & ~decision.mask
@@ -499,8 +508,6 @@ class PruningController:
             threshold=None if threshold is None else float(threshold),
             layers=layer_topologies(self.gates, self.gates.live_per_layer(self._live)),
             sample_live=self._live[self._sample].cpu().numpy(),
-            sample_expression=None
-            if expression is None
-            else expression[self._sample].float().cpu().numpy(),
+            sample_expression=None if expression is None else expression[self._sample].float().cpu().numpy(),
             packed_masks=np.packbits(self._live.cpu().numpy()) if self.keep_masks else None,
         )

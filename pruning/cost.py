@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,13 +29,11 @@ class Cost:
 
 
 @torch.no_grad()
-def measure_cost(
-    model: nn.Module, example: Tensor, masks: Mapping[str, Tensor] | None = None
-) -> Cost:
+def measure_cost(model: nn.Module, example: Tensor, masks: Mapping[str, Tensor] | None = None) -> Cost:
     """Count parameters and multiply-adds, dense and live.
 
-    Equal parameters do not mean equal work: an early convolution applies a weight at many positions. Both figures
-    belong in every comparison.
+    Equal parameters do not mean equal work: an early convolution applies a weight at many positions.
+    Both figures belong in every comparison.
 
     Parameters
     ----------
@@ -58,21 +57,16 @@ def measure_cost(
     Cost(parameters=18, live_parameters=6, multiply_adds=288, live_multiply_adds=96)
     """
     masks = masks or {}
-    positions: dict[str, int] = {}
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, GATEABLE)}
+    positions = dict.fromkeys(layers, 0)
     handles = []
+    for name, layer in layers.items():
 
-    def record(name: str, module: nn.Module, output: Tensor) -> None:
-        # A layer applied more than once costs every time.
-        units = module.weight.shape[0]
-        positions[name] = positions.get(name, 0) + output.numel() // (units * example.shape[0])
+        def count(module: nn.Module, _: Any, output: Tensor, name: str = name) -> None:
+            # Added up, because a layer applied more than once costs every time.
+            positions[name] += output.numel() // (layers[name].weight.shape[0] * example.shape[0])
 
-    modules = {name: module for name, module in model.named_modules() if isinstance(module, GATEABLE)}
-    for name, module in modules.items():
-        handles.append(
-            module.register_forward_hook(
-                lambda layer, _, output, name=name: record(name, layer, output)  # type: ignore[misc]
-            )
-        )
+        handles.append(layer.register_forward_hook(count))
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
@@ -85,11 +79,11 @@ def measure_cost(
     parameters = sum(parameter.numel() for parameter in model.parameters())
     silenced = sum(int((~mask).sum()) for mask in masks.values())
     dense = live = 0
-    for name, module in modules.items():
-        weights = module.weight.numel()
+    for name, layer in layers.items():
+        weights = layer.weight.numel()
         active = int(masks[name].sum()) if name in masks else weights
-        dense += weights * positions.get(name, 0)
-        live += active * positions.get(name, 0)
+        dense += weights * positions[name]
+        live += active * positions[name]
     return Cost(
         parameters=parameters,
         live_parameters=parameters - silenced,

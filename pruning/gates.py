@@ -1,7 +1,7 @@
 """Which connections of a network are gated, and their masks.
 
-A *gate* decides whether a connection is live. All gates of all layers form one flat vector in module order, so
-that one call of a gene-expression step, a sort or a threshold serves the whole network.
+A *gate* decides whether a connection is live. All gates of all layers form one flat vector in module
+order, so that one call of a gene-expression step, a sort or a threshold serves the whole network.
 """
 
 from collections.abc import Iterator, Sequence
@@ -112,8 +112,8 @@ def _gateable(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             )
         if not isinstance(module.weight, nn.Parameter):
             raise ValueError(
-                f"the weight of layer {name!r} is computed by a parametrization and cannot be masked in place; "
-                "remove the parametrization or exclude the layer"
+                f"the weight of layer {name!r} is computed by a parametrization and cannot be masked in "
+                "place; remove the parametrization or exclude the layer"
             )
         if id(module.weight) not in seen and module.weight.requires_grad:
             seen.add(id(module.weight))
@@ -125,7 +125,9 @@ def _chosen(names: Sequence[str], patterns: Sequence[str] | None, argument: str)
     for pattern in patterns or ():
         matched = {name for name in names if fnmatchcase(name, pattern)}
         if not matched:
-            raise ValueError(f"{argument} names no gateable layer {pattern!r}; the model has {', '.join(names)}")
+            raise ValueError(
+                f"{argument} names no gateable layer {pattern!r}; the model has {', '.join(names)}"
+            )
         chosen |= matched
     return chosen
 
@@ -136,8 +138,8 @@ class Gates:
     Parameters
     ----------
     model : torch.nn.Module
-        Its trainable ``Linear``, ``Conv1d`` and ``Conv2d`` weights are gated; a weight that two modules share is
-        gated once, under its first name.
+        Its trainable ``Linear``, ``Conv1d`` and ``Conv2d`` weights are gated; a weight that two modules
+        share is gated once, under its first name.
     granularity : {"weight", "connection", "unit"}
         What one gate silences. At ``"unit"`` the bias of a silent unit is silenced with its weights.
     layers, exclude : sequence of str, optional
@@ -152,7 +154,8 @@ class Gates:
     Examples
     --------
     >>> from torch import nn
-    >>> gates = Gates(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3)), granularity="connection")
+    >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3))
+    >>> gates = Gates(model, granularity="connection")
     >>> [(layer.name, layer.gates) for layer in gates.layers], gates.total
     ([('0', 4), ('2', 8)], 12)
     """
@@ -246,10 +249,8 @@ class Gates:
 
     def live_per_layer(self, live: Tensor) -> list[int]:
         """Count live gates layer by layer (one device synchronisation)."""
-        return torch.stack([live[layer.slice].sum() for layer in self.layers]).tolist()  # type: ignore[no-any-return]
+        return torch.stack([live[layer.slice].sum() for layer in self.layers]).tolist()
 
     def magnitude(self) -> Tensor:
         """Mean absolute weight of each gate, float32, shape (gates,)."""
-        return torch.cat(
-            [layer.mean_per_gate(layer.weight.detach().abs().float()) for layer in self.layers]
-        )
+        return torch.cat([layer.mean_per_gate(layer.weight.detach().abs().float()) for layer in self.layers])

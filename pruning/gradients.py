@@ -49,7 +49,8 @@ class GradientObserver:
         gradient : Tensor
             Mean over the gate's weights of the absolute mean gradient, shape (gates,).
         taylor : Tensor
-            Absolute first-order change of the loss if the gate were silenced, divided by its weights, shape (gates,).
+            Absolute first-order change of the loss if the gate were silenced, divided by its weights,
+            shape (gates,).
         """
         gradients, taylors = [], []
         for layer in self._gates.layers:

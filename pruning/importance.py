@@ -11,7 +11,8 @@ from torch import Tensor
 class Importance:
     """Weights of the terms of Eq. 2.
 
-    S is in the unit of the weights: saliency and age are scaled to the mean magnitude of a live connection before
+    S is in the unit of the weights: saliency and age are scaled to the mean magnitude of a live
+    connection before
     they are weighted, so that α and β compare like with like and a threshold on S keeps its meaning
     from one update to the next. The means are taken over the whole network: scaling each layer by
     itself makes layers collapse. Saliency I is |g·w| for a live connection, the first-order loss of

@@ -1,7 +1,7 @@
 """Restoring silent connections: Eq. 3, P = exp(−Δ/σ), normalised.
 
-Drawing without replacement from P is adding Gumbel noise to −Δ/σ and taking the largest: exact, in log space (no
-underflow at small σ) and free of the 2**24 limit of ``torch.multinomial``.
+Drawing without replacement from P is adding Gumbel noise to −Δ/σ and taking the largest: exact, in log
+space (no underflow at small σ) and free of the 2**24 limit of ``torch.multinomial``.
 """
 
 import math
@@ -55,7 +55,7 @@ def restoration_score(deficit: Tensor, sigma: float, generator: Generator) -> Te
 
 
 def decayed_sigma(initial: float, gating_progress: float) -> float:
-    """σ when the fraction ``gating_progress`` of the gating period has passed: linear to zero ("homeostasis").
+    """σ after the fraction ``gating_progress`` of the gating period: linear to zero ("homeostasis").
 
     Examples
     --------

@@ -1,6 +1,7 @@
 """Target sparsity over training.
 
-Time enters as *progress*, the fraction of training steps done, so that a schedule fits any length of training.
+Time enters as *progress*, the fraction of training steps done, so that a schedule fits any length of
+training.
 """
 
 import math

@@ -29,7 +29,8 @@ def median_threshold(scores: Tensor, live: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> median_threshold(torch.tensor([9.0, 1.0, 2.0, 3.0, 4.0]), torch.tensor([False, True, True, True, True])).item()
+    >>> live = torch.tensor([False, True, True, True, True])
+    >>> median_threshold(torch.tensor([9.0, 1.0, 2.0, 3.0, 4.0]), live).item()
     3.0
     """
     chosen = scores[live]

@@ -121,8 +121,8 @@ class TopologySnapshot:
         Parameters
         ----------
         sources : mapping of str to str or None, optional
-            For each layer the layer whose output units are its inputs, None for the network's input. By default
-            each layer reads the one before it where their sizes fit (directly or flattened), and
+            For each layer the layer whose output units are its inputs, None for the network's input. By
+            default each layer reads the one before it where their sizes fit (directly or flattened), and
             inputs of its own otherwise: right for chains; name the sources of branches and skips yourself.
         expression : Tensor, optional
             Expression of every gate, flat; adds the mean over each edge's live gates.
@@ -135,7 +135,8 @@ class TopologySnapshot:
         """
         graph = nx.DiGraph(step=self.step, epoch=self.epoch, sparsity=self.sparsity)
         flat_expression = None if expression is None else expression.detach().cpu().numpy()
-        column, columns = 0, {}
+        column = 0
+        columns: dict[str, int] = {}
         start = 0
         for layer, source in zip(self.layers, sources_of(self.layers, sources), strict=True):
             if source is None:
@@ -163,8 +164,8 @@ class TopologySnapshot:
     def dead_ends(self, sources: Mapping[str, str | None] | None = None) -> dict[str, int]:
         """Live gates of each layer that lie on no path from the network's input to its output.
 
-        They cost memory and time and compute nothing that reaches the output (a unit with a bias still passes on
-        a constant). ``sources`` as for :meth:`to_digraph`.
+        They cost memory and time and compute nothing that reaches the output (a unit with a bias still
+        passes on a constant). ``sources`` as for :meth:`to_digraph`.
         """
         origins = sources_of(self.layers, sources)
         counts = {layer.name: _per_pair(layer, self.mask(layer.name)) for layer in self.layers}
@@ -177,7 +178,7 @@ class TopologySnapshot:
                 if source is None
                 else np.repeat(reached[source.name], layer.inputs // source.outputs)
             )
-            reached[layer.name] = (masks[layer.name] & arrives[layer.name]).any(1)
+            reached[layer.name] = np.any(masks[layer.name] & arrives[layer.name], axis=1)
         read = {source.name for source in origins if source is not None}
         needed = {
             layer.name: np.full(layer.outputs, layer.name not in read, dtype=bool) for layer in self.layers
@@ -214,7 +215,7 @@ class TopologySnapshot:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything, as tensors and plain values for a checkpoint; the layers' shapes are left to the gates."""
+        """Tensors and plain values for a checkpoint; the shapes of layers are left to the gates."""
         state: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -228,7 +229,7 @@ class TopologySnapshot:
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any], gates: Gates) -> "TopologySnapshot":
         """Rebuild a snapshot of the network whose gates are given."""
-        values = {
+        values: dict[str, Any] = {
             key: value.numpy() if isinstance(value, Tensor) else value for key, value in state.items()
         }
         values["layers"] = layer_topologies(gates, values["layers"])
@@ -272,8 +273,8 @@ def sources_of(
             name = named.get(layer.name)
             if name is not None and (name not in earlier or layer.inputs % earlier[name].outputs):
                 raise ValueError(
-                    f"the source of layer {layer.name!r} must be an earlier gated layer whose outputs divide its "
-                    f"{layer.inputs} inputs, got {name!r}; earlier layers: {', '.join(earlier) or 'none'}"
+                    f"the source of layer {layer.name!r} must be an earlier gated layer whose outputs divide "
+                    f"its {layer.inputs} inputs, got {name!r}; earlier layers: {', '.join(earlier) or 'none'}"
                 )
             found.append(None if name is None else earlier[name])
         earlier[layer.name] = layer
@@ -283,7 +284,8 @@ def sources_of(
 def _per_pair(layer: LayerTopology, values: NDArray[Any]) -> NDArray[Any]:
     """Sum gate values over every (output, input) pair, shape (outputs, inputs).
 
-    A unit's gate counts once for each pair that the unit takes part in; pairs across groups do not exist and are 0.
+    A unit's gate counts once for each pair that the unit takes part in; pairs across groups do not exist
+    and are 0.
     """
     summed = values.sum(3)
     groups = layer.groups
@@ -302,7 +304,7 @@ def _edges(
     column: int,
     fan: int,
 ) -> list[tuple[tuple[int, int], tuple[int, int], dict[str, Any]]]:
-    """Edges of a layer; ``fan`` inputs in a row belong to one unit of the source where a map was flattened."""
+    """Edges of a layer; ``fan`` inputs in a row belong to one source unit whose map was flattened."""
     folded = _per_pair(layer, mask).reshape(layer.outputs, -1, fan).sum(2)
     rows, sources = folded.nonzero()
     weights = folded[rows, sources].tolist()

@@ -97,9 +97,7 @@ class ExpressionGating:
         threshold = kth_largest(importance, context.budget.live) * offset.exp()
         # At the first update every live connection is fully expressed and every silent one is not.
         expressed = context.live.to(importance.dtype)
-        before = ExpressionState(
-            mrna=state.get("mrna", expressed), protein=state.get("protein", expressed)
-        )
+        before = ExpressionState(mrna=state.get("mrna", expressed), protein=state.get("protein", expressed))
         after = advance(
             before,
             induction_of(importance, threshold),

@@ -21,8 +21,8 @@ class HeuristicGating:
     the rest at each later one). The connections that rewiring restores fill the budget exactly.
 
     τ starts at mean + ½ standard deviation of the scores; when more connections pass it than
-    the budget allows, it becomes the median of the remaining; it freezes once validation accuracy is stable. A
-    frozen τ may leave the network denser than its target, and the measured sparsity says so.
+    the budget allows, it becomes the median of the remaining; it freezes once validation accuracy is
+    stable. A frozen τ may leave the network denser than its target, and the measured sparsity says so.
 
     Parameters
     ----------
@@ -30,7 +30,8 @@ class HeuristicGating:
         Share of the live connections pruned beyond the budget and restored by Eq. 3 at the first update; it
         decays with σ.
     sigma : float
-        Breadth σ of Eq. 3 at the start, in units of the mean magnitude of a live connection; decays linearly to 0.
+        Breadth σ of Eq. 3 at the start, in units of the mean magnitude of a live connection; decays
+        linearly to 0.
     plateau : AccuracyPlateau
         When τ freezes.
 
@@ -47,7 +48,8 @@ class HeuristicGating:
     def __post_init__(self) -> None:
         if not 0.0 <= self.rewire_fraction < 1.0:
             raise ValueError(
-                f"rewire_fraction must lie in [0, 1), a share of the live connections, got {self.rewire_fraction}"
+                "rewire_fraction must lie in [0, 1), a share of the live connections, "
+                f"got {self.rewire_fraction}"
             )
         if not (math.isfinite(self.sigma) and self.sigma >= 0.0):
             raise ValueError(f"sigma must be a finite breadth of at least 0, got {self.sigma}")

@@ -13,8 +13,8 @@ from pruning.selection import kth_largest
 class SmoothedImportanceGating:
     """Keep the connections whose importance, smoothed over time, is highest.
 
-    Without feedback and with its input held, Eq. 1 is a two-stage exponential filter. This policy is that filter,
-    applied to importance itself, with the budget and margin of
+    Without feedback and with its input held, Eq. 1 is a two-stage exponential filter. This policy is
+    that filter, applied to importance itself, with the budget and margin of
     :class:`~pruning.ExpressionGating`. An ODE that does not beat it earns nothing by its
     dynamics: no comparison without this baseline means anything.
 
@@ -43,9 +43,7 @@ class SmoothedImportanceGating:
     def decide(self, context: GatingContext, state: PolicyState) -> GatingDecision:
         """Filter importance for one window and keep what the budget allows."""
         importance = context.importance
-        before = ExpressionState(
-            mrna=state.get("mrna", importance), protein=state.get("protein", importance)
-        )
+        before = ExpressionState(mrna=state.get("mrna", importance), protein=state.get("protein", importance))
         after = affine_response(before, importance, self.window, self.kinetics)
         protein = after.protein
         edge = kth_largest(protein, context.budget.live)

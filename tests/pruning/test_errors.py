@@ -28,11 +28,17 @@ def test_sparsity_outside_the_half_open_interval(schedule, sparsity):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: CubicSchedule(final_sparsity=0.5, begin=0.8, end=0.2), "0 <= begin <= end <= 1, got 0.8 and 0.2"),
+        (
+            lambda: CubicSchedule(final_sparsity=0.5, begin=0.8, end=0.2),
+            "0 <= begin <= end <= 1, got 0.8 and 0.2",
+        ),
         (lambda: Importance(saliency=-1.0), "saliency must be a finite weight of at least 0, got -1.0"),
         (lambda: Importance(gradient_steps=0), "gradient_steps must be at least 1"),
         (lambda: HeuristicGating(rewire_fraction=1.0), r"rewire_fraction must lie in \[0, 1\)"),
-        (lambda: ExpressionGating(window=0.0), "window must be a positive finite time in simulated hours, got 0.0"),
+        (
+            lambda: ExpressionGating(window=0.0),
+            "window must be a positive finite time in simulated hours, got 0.0",
+        ),
         (lambda: ExpressionGating(autoactivation=-1.0), "autoactivation must be a finite strength"),
         (lambda: ExpressionGating(gate="soft"), "gate must be one of budget, schmitt, got 'soft'"),
         (lambda: ExpressionGating(on_level=0.2, off_level=0.6), "off_level=0.6 and on_level=0.2"),
@@ -68,7 +74,7 @@ def test_unknown_layer_is_named_with_the_known_ones():
 
 
 def test_unknown_policy_schedule_granularity_allocation():
-    with pytest.raises(TypeError, match="policy must have needs_gradient and decide.*got 'expression'"):
+    with pytest.raises(TypeError, match=r"policy must have needs_gradient and decide.*got 'expression'"):
         controller(model(), policy="expression")
     with pytest.raises(TypeError, match=r"schedule must be a Schedule.*got 0\.5"):
         controller(model(), schedule=0.5)

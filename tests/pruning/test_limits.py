@@ -6,7 +6,7 @@ import torch
 from grn import ExpressionState, Kinetics, Solver, integrate
 from grn.analytic import affine_response, hysteresis_thresholds
 from grn.dynamics import ExpressionDynamics
-from pruning import ExpressionGating, HeuristicGating, Importance, SmoothedImportanceGating
+from pruning import ExpressionGating, HeuristicGating, SmoothedImportanceGating
 from pruning.policies.expression import cooperation_of, induction_of
 
 
@@ -119,7 +119,7 @@ def test_strong_autoactivation_remembers_within_the_predicted_window():
 
 
 def test_policy_follows_an_independent_integration_with_feedback(start):
-    """Full Eq. 1, autoactivation and cooperation: the policy's step against torchdiffeq at tight tolerance."""
+    """Full Eq. 1, both feedbacks: the policy's step against torchdiffeq at tight tolerance."""
     kinetics = Kinetics(mrna_decay=1.0, protein_decay=0.5)
     policy = ExpressionGating(kinetics=kinetics, autoactivation=1.5, cooperation=1.0, window=0.5)
     for context, state, decision in watched(start, policy)[:6]:

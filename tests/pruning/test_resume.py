@@ -70,7 +70,9 @@ def test_checkpoint_of_another_model_is_refused(start, tmp_path):
     run.controller.save(path)
     with pytest.raises(ValueError, match="the checkpoint is of another run: its gates"):
         start("expression", granularity="connection").controller.load(path)
-    with pytest.raises(ValueError, match="its policy is 'ExpressionGating', this controller's is 'RigLGating'"):
+    with pytest.raises(
+        ValueError, match="its policy is 'ExpressionGating', this controller's is 'RigLGating'"
+    ):
         start("rigl").controller.load(path)
     with pytest.raises(ValueError, match="its seed is 0, this controller's is 4"):
         start("expression", seed=4).controller.load(path)

@@ -1,5 +1,7 @@
 """Thresholds, schedules, the paper's rules, and which tensors are gated."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -124,7 +126,7 @@ def test_literal_restores_scores_near_the_mean():
 )
 def test_schedules_rise_and_end_where_they_should(schedule):
     values = [schedule.sparsity(progress) for progress in np.linspace(0, 1, 101)]
-    assert all(later >= earlier for earlier, later in zip(values[:-1], values[1:], strict=True))
+    assert all(later >= earlier for earlier, later in pairwise(values))
     assert values[-1] == 0.9
     assert schedule.sparsity(schedule.end) == 0.9
     if not isinstance(schedule, ConstantSchedule):
@@ -198,7 +200,11 @@ def test_silencing_clears_nan():
 def test_erk_costs_more_multiply_adds_at_equal_parameters():
     """Early convolutions are denser under ERK and applied at more positions: report both figures."""
     model = nn.Sequential(
-        nn.Conv2d(1, 8, 3), nn.Conv2d(8, 16, 3, stride=2), nn.Conv2d(16, 32, 3, stride=2), nn.Flatten(), nn.Linear(128, 3)
+        nn.Conv2d(1, 8, 3),
+        nn.Conv2d(8, 16, 3, stride=2),
+        nn.Conv2d(16, 32, 3, stride=2),
+        nn.Flatten(),
+        nn.Linear(128, 3),
     )
     gates, costs = Gates(model), {}
     for allocation in ("uniform", "erk"):

@@ -171,7 +171,11 @@ def test_eq_2_by_hand_with_global_scales():
 
 def test_importance_scales_with_the_weights_and_not_with_the_gradients():
     live = torch.tensor([True, True, True, False])
-    magnitude, saliency, age = torch.tensor([1.0, 2, 3, 0]), torch.tensor([0.3, 0.2, 0.1, 7]), torch.rand(4) * live
+    magnitude, saliency, age = (
+        torch.tensor([1.0, 2, 3, 0]),
+        torch.tensor([0.3, 0.2, 0.1, 7]),
+        torch.rand(4) * live,
+    )
     rule = Importance(saliency=0.7, age=0.3)
     score = rule.score(magnitude, saliency, age, live, 0.2)
     torch.testing.assert_close(rule.score(8 * magnitude, 1e-5 * saliency, 3 * age, live, 0.2), 8 * score)

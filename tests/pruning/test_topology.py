@@ -57,7 +57,9 @@ def test_graph_of_a_chain_by_hand():
 def test_dead_ends_agree_with_a_search_of_the_graph():
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
-        model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Conv2d(4, 6, 3, groups=2), nn.Flatten(), nn.Linear(24, 3))
+        model = nn.Sequential(
+            nn.Conv2d(2, 4, 3), nn.Conv2d(4, 6, 3, groups=2), nn.Flatten(), nn.Linear(24, 3)
+        )
         masks = [
             torch.rand(module.weight.shape, generator=generator) < 0.08
             for module in model
@@ -121,8 +123,14 @@ def test_named_sources_draw_a_skip_and_bad_ones_are_refused():
     model = nn.ModuleDict({"a": nn.Linear(3, 4), "b": nn.Linear(4, 4), "skip": nn.Linear(3, 4)})
     snapshot = snapshot_of(model, [torch.ones(4, 3), torch.ones(4, 4), torch.ones(4, 3)])
     graph = snapshot.to_digraph(sources={"a": None, "b": "a", "skip": None})
-    assert {data["layer"] for _, data in graph.nodes(data=True)} == {"input", "a", "b", "skip", "input of skip"}
-    with pytest.raises(ValueError, match="source of layer 'skip' must be an earlier gated layer .* got 'b'"):
+    assert {data["layer"] for _, data in graph.nodes(data=True)} == {
+        "input",
+        "a",
+        "b",
+        "skip",
+        "input of skip",
+    }
+    with pytest.raises(ValueError, match=r"source of layer 'skip' must be an earlier gated layer .* got 'b'"):
         snapshot.to_digraph(sources={"a": None, "b": "a", "skip": "b"})
     assert [None if source is None else source.name for source in sources_of(snapshot.layers, None)] == [
         None,
