@@ -471,8 +471,8 @@ class PruningController:
             decision = self.policy.decide(context, self._state)
         if decision.mask.shape != self._live.shape or decision.mask.dtype != torch.bool:
             raise ValueError(
-                f"policy {type(self.policy).__name__} must return a boolean mask of {self.gates.total} gates, "
-                f"got {decision.mask.dtype} of shape {tuple(decision.mask.shape)}"
+                f"policy {type(self.policy).__name__} must return a boolean mask of {self.gates.total} "
+                f"gates, got {decision.mask.dtype} of shape {tuple(decision.mask.shape)}"
             )
         born = decision.mask & ~self._live
         died = self._live & ~decision.mask

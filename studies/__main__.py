@@ -1,0 +1,74 @@
+"""Lists the studies and runs one: ``python -m studies [STUDY] [OPTIONS]``."""
+
+import os
+import shlex
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+
+# OpenMP threads that spin while they wait stall a busy machine. Read when torch is imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+STUDIES = {
+    "compare": "accuracy of pruning policies at equal sparsity, over seeds",
+    "train": "train and prune one network, and keep its weights",
+}
+
+USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: ends a study like Ctrl-C."""
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _one_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return f"warning: {message}\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a study and return the exit status.
+
+    0: done. 1: training failed. 2: the options or the data were refused. 130: interrupted.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: python -m studies STUDY [OPTIONS]\n")
+        for name, summary in STUDIES.items():
+            print(f"  {name:<10} {summary}")
+        print("\npython -m studies STUDY --help lists the options of a study.")
+        return 0
+    study, *options = arguments
+    if study not in STUDIES:
+        print(f"error: unknown study {study!r}: the known ones are {', '.join(STUDIES)}", file=sys.stderr)
+        return USER_ERROR
+    warnings.formatwarning = _one_line
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        import_module(f"studies.{study}").main(options)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+    except FloatingPointError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        again = [*options, *([] if "--resume" in options else ["--resume"])]
+        print(
+            f"stopped; finished runs and the last checkpoint are kept. Continue with:\n"
+            f"  {shlex.join(['python', '-m', 'studies', study, *again])}",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,216 @@
+"""How a study goes through its runs: rehearsed, trained, recorded one after another, and resumed."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+from torch import nn
+
+from pruning import PruningController, measure_cost
+from pruning.checkpoint import write_atomically
+from studies.checkpointing import EpochResult
+from studies.directory import CONFIG, RECORDS, RUNS, finished_runs, write_config
+from studies.networks import NetworkShape
+from studies.progress import StudyProgress
+from studies.provenance import state_digest
+from studies.randomness import isolated_randomness
+from studies.recipe import make_optimizer
+from studies.records import RunRecord, append_record
+from studies.topology_figure import write_topology
+from studies.training import train
+from studies.workbench import Run, Workbench, live_parameters
+
+
+def rehearse(bench: Workbench, runs: Sequence[Run]) -> None:
+    """Build every network and controller once: what cannot work is refused before anything is written.
+
+    Each also takes one training step with one update of the masks, so that kernels are compiled before the
+    first run is timed.
+
+    Raises
+    ------
+    ValueError
+        Whatever the network, the optimizer or the controller refuses.
+    """
+    rehearsed = dict.fromkeys(replace(run, seed=0) for run in runs)
+    for run in rehearsed:
+        model = bench.shape_of(run).build(run.seed).to(bench.device)
+        attach = bench.attach(run)
+        if attach is not None:
+            attach(model, make_optimizer(model, bench.recipe), bench.total_steps).close()
+    with isolated_randomness(bench.device):
+        images = bench.dataset.train.images[: bench.recipe.batch_size].to(bench.device).float() / 255
+        for run in rehearsed:
+            model = bench.shape_of(run).build(run.seed).to(bench.device)
+            optimizer = make_optimizer(model, bench.recipe)
+            attach = bench.attach(run, update_every=1)
+            controller = attach(model, optimizer, 1) if attach is not None else None
+            model(images).square().mean().backward()
+            optimizer.step()
+            if controller is not None:
+                controller.close()
+
+
+def execute(
+    bench: Workbench, run: Run, on_epoch: Callable[[EpochResult], None] | None = None
+) -> tuple[RunRecord, nn.Module, PruningController | None]:
+    """Train, prune and score one network; continue from its checkpoint if there is one.
+
+    Returns
+    -------
+    tuple
+        The record, the final network, and its controller, detached (None where nothing is pruned).
+    """
+    shape = bench.shape_of(run)
+    model = shape.build(run.seed)
+    trained = train(
+        model,
+        bench.dataset,
+        bench.recipe,
+        seed=run.seed,
+        attach=bench.attach(run),
+        device=bench.device,
+        checkpoint=bench.folder(run) / "checkpoint.safetensors",
+        checkpoint_seconds=bench.options.checkpoint_seconds,
+        on_epoch=on_epoch,
+    )
+    controller = trained.controller
+    updates = []
+    if controller is not None:
+        controller.close()
+        updates = [snapshot.to_record() for snapshot in controller.history]
+    cost = measure_cost(
+        model,
+        bench.dataset.test.images[:1].to(bench.device).float() / 255,
+        controller.masks() if controller is not None else None,
+    )
+    record = RunRecord(
+        study=bench.study,
+        policy=run.policy,
+        model=shape.name,
+        dataset=bench.dataset.name,
+        test_name=bench.dataset.test_name,
+        seed=run.seed,
+        target_sparsity=run.target_sparsity,
+        sparsity=controller.sparsity if controller is not None else 0.0,
+        test_accuracy=trained.test.accuracy,
+        macro_f1=trained.test.macro_f1,
+        per_class_recall=trained.test.per_class_recall,
+        confusion=trained.test.confusion,
+        classes=list(bench.dataset.classes),
+        validation_accuracy=trained.curve[-1].validation_accuracy,
+        parameters=shape.parameters,
+        live_parameters=live_parameters(model, controller),
+        multiply_adds=cost.multiply_adds,
+        live_multiply_adds=cost.live_multiply_adds,
+        churn=sum(update["churn"] for update in updates) / len(updates) if updates else 0.0,
+        train_seconds=trained.train_seconds,
+        controller_seconds=controller.seconds if controller is not None else 0.0,
+        curve=[asdict(point) for point in trained.curve],
+        updates=updates,
+        config={**bench.config, "resolved": _resolved(bench, shape, controller)},
+        state_digest=state_digest(model.state_dict(), controller.masks() if controller is not None else {}),
+        **bench.provenance,
+    )
+    return record, model, controller
+
+
+def _resolved(bench: Workbench, shape: NetworkShape, controller: PruningController | None) -> dict[str, Any]:
+    """Return what the options came to in one run, policy parameters included."""
+    resolved: dict[str, Any] = {
+        "network": asdict(shape),
+        "recipe": asdict(bench.recipe),
+        "total_steps": bench.total_steps,
+    }
+    if controller is not None:
+        resolved |= {
+            "policy": repr(controller.policy),
+            "schedule": repr(controller.schedule),
+            "importance": repr(controller.importance),
+            "allocation": controller.allocation,
+            "update_every": controller.update_every,
+            "minimum_layer_density": controller.minimum_layer_density,
+            "protection": controller.protection,
+        }
+    as_read_back: dict[str, Any] = json.loads(json.dumps(resolved))  # lists, not tuples
+    return as_read_back
+
+
+def run_all(
+    bench: Workbench,
+    runs: Sequence[Run],
+    progress: StudyProgress,
+    finish: Callable[[Run, nn.Module, PruningController | None], None] | None = None,
+) -> list[RunRecord]:
+    """Go through the runs of a study and write a record after each; finished ones are not run again.
+
+    Parameters
+    ----------
+    bench : Workbench
+        What the runs share.
+    runs : sequence of Run
+        In the order they run.
+    progress : StudyProgress
+        Shows how far they are.
+    finish : callable, optional
+        Called with each new run's network and controller before its record is written.
+
+    Returns
+    -------
+    list of RunRecord
+        In the order of ``runs``, those read from the directory included.
+    """
+    rehearse(bench, runs)
+    records = {record.key: record for record in finished_runs(bench.directory, resume=bench.options.resume)}
+    if not (bench.directory / CONFIG).exists():
+        write_config(bench.directory, bench.config)
+    with progress:
+        for run in runs:
+            key, folder = bench.key(run), bench.folder(run)
+            if key in records:
+                progress.skip(str(run))
+            else:
+                progress.begin(str(run))
+                record, model, controller = execute(bench, run, progress.epoch)
+                if bench.options.keep_weights:
+                    save_weights(folder, model, controller)
+                if run == bench.pictured and controller is not None:
+                    write_topology(bench.directory, controller.history, run=asdict(record))
+                if finish is not None:
+                    finish(run, model, controller)
+                append_record(bench.directory / RECORDS, record)
+                records[key] = record
+                progress.end(record)
+            _clear(folder)
+    _remove_if_empty(bench.directory / RUNS)
+    return [records[bench.key(run)] for run in runs]
+
+
+def save_weights(folder: Path, model: nn.Module, controller: PruningController | None) -> None:
+    """Write ``weights.safetensors``, a plain state dict, and of a pruned network ``masks.safetensors``.
+
+    Both are read by ``safetensors.torch.load_file``; the first goes straight into ``model.load_state_dict``.
+    """
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_atomically(folder / "weights.safetensors", save(state))
+    if controller is not None:
+        masks = {name: mask.cpu().contiguous() for name, mask in controller.masks().items()}
+        write_atomically(folder / "masks.safetensors", save(masks))
+
+
+def _clear(folder: Path) -> None:
+    """Remove the checkpoint of a finished run, and what a crash left half-written beside it."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.name == "checkpoint.safetensors" or path.name.endswith(".part"):
+            path.unlink()
+    _remove_if_empty(folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

@@ -1,0 +1,391 @@
+"""The network as a graph: units in a column a layer, connections between them, still or over training.
+
+A `TopologySnapshot`'s digraph is drawn: nodes ``(layer index, unit)`` with the attribute ``layer``, edges
+with ``weight`` (live gates between two units) and, where the policy has one, ``expression``. Layers too
+large to read show the units with most connections, and the title says how many.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import networkx as nx
+import numpy as np
+import plotly.graph_objects as go
+
+from pruning.checkpoint import write_atomically
+from studies.aggregation import percent
+from studies.figure_style import NEUTRAL, new_figure, policy_style
+
+BANDS = 5  # steps of edge opacity; one trace each
+FILE = "topology.json"
+Node = tuple[int, int]
+
+
+class Snapshot(Protocol):
+    """What a topology animation needs of a snapshot."""
+
+    @property
+    def step(self) -> int:
+        """Training step of the update."""
+
+    @property
+    def sparsity(self) -> float:
+        """Silenced fraction after the update."""
+
+    def to_digraph(self) -> nx.DiGraph:
+        """Return the units and their live connections."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredSnapshot:
+    """A snapshot read back by `read_topology`: a sample of the units, with the sizes of whole layers."""
+
+    step: int
+    sparsity: float
+    graph: nx.DiGraph
+
+    def to_digraph(self) -> nx.DiGraph:
+        """Return the stored graph."""
+        return self.graph
+
+
+def topology_figure(
+    graph: nx.DiGraph, *, maximum_units: int = 64, title: str = "The network as it is wired"
+) -> go.Figure:
+    """Draw one unit-level graph, a column a layer.
+
+    Parameters
+    ----------
+    graph
+        Nodes ``(layer index, unit)``; node attribute ``layer``; edge attributes ``weight`` and, optionally,
+        ``expression``. Edges are drawn more opaque with expression where known, else with the number of live
+        gates.
+    maximum_units
+        Units shown a column; those of highest degree are chosen.
+
+    Raises
+    ------
+    ValueError
+        If the graph has no nodes, a node is not a pair of integers, or ``maximum_units`` is below 1.
+
+    Examples
+    --------
+    >>> graph = nx.DiGraph()
+    >>> graph.add_node((0, 0), layer="input"); graph.add_node((1, 0), layer="fc")
+    >>> graph.add_edge((0, 0), (1, 0), weight=1)
+    >>> [trace.name for trace in topology_figure(graph).data][-1]
+    'units'
+    """
+    shown = sample_units(graph, maximum_units)
+    positions = _positions(shown)
+    figure = _canvas(graph, shown, title)
+    for trace in _traces(graph, shown, positions):
+        figure.add_trace(trace)
+    return figure
+
+
+def topology_animation(
+    snapshots: Sequence[Snapshot],
+    *,
+    maximum_units: int = 64,
+    maximum_frames: int = 24,
+    title: str = "The network as it is pruned",
+) -> go.Figure:
+    """Draw the graph at several updates with a slider; in each the units of highest degree at the end.
+
+    Raises
+    ------
+    ValueError
+        If there are no snapshots or a limit is below 1.
+    """
+    if not snapshots:
+        raise ValueError(
+            "topology_animation needs at least one snapshot, got none: train with a PruningController"
+        )
+    if maximum_frames < 1:
+        raise ValueError(f"maximum_frames must be at least 1, got {maximum_frames}")
+    chosen = _spread(snapshots, maximum_frames)
+    last = chosen[-1].to_digraph()
+    shown = sample_units(last, maximum_units)
+    positions = _positions(shown)
+    figure = _canvas(last, shown, title)
+    frames = [[*_traces(s.to_digraph(), shown, positions), _state(s, len(shown))] for s in chosen]
+    figure.add_traces(frames[-1])
+    labels = [f"{snapshot.step}" for snapshot in chosen]
+    figure.frames = [go.Frame(data=data, name=label) for data, label in zip(frames, labels, strict=True)]
+    still = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    moving = {
+        "mode": "immediate",
+        "fromcurrent": True,
+        "frame": {"duration": 350, "redraw": True},
+        "transition": {"duration": 0},
+    }
+    figure.update_yaxes(range=[-0.08, 1.02])
+    figure.update_layout(
+        margin={"b": 160},
+        height=680,
+        sliders=[
+            {
+                "active": len(chosen) - 1,
+                "currentvalue": {"prefix": "after update at step "},
+                "pad": {"t": 34},
+                "x": 0.0,
+                "len": 1.0,
+                "steps": [
+                    {"label": label, "method": "animate", "args": [[label], still]} for label in labels
+                ],
+            }
+        ],
+        updatemenus=[
+            {
+                "type": "buttons", "direction": "left", "x": 0.0, "y": 0.0, "xanchor": "left",
+                "yanchor": "top", "pad": {"t": 116}, "showactive": False,
+                "buttons": [
+                    {"label": "Play", "method": "animate", "args": [None, moving]},
+                    {"label": "Pause", "method": "animate", "args": [[None], still]},
+                ],
+            }
+        ],
+    )  # fmt: skip
+    return figure
+
+
+def sample_units(graph: nx.DiGraph, maximum_units: int = 64) -> dict[int, list[Node]]:
+    """Choose the units to draw: in every column those of highest degree, ties by number, in their order.
+
+    Examples
+    --------
+    >>> graph = nx.DiGraph([((0, 0), (1, 0)), ((0, 0), (1, 1)), ((0, 1), (1, 1))])
+    >>> sample_units(graph, maximum_units=1)
+    {0: [(0, 0)], 1: [(1, 1)]}
+    """
+    if maximum_units < 1:
+        raise ValueError(f"maximum_units must be at least 1 unit a layer, got {maximum_units}")
+    if graph.number_of_nodes() == 0:
+        raise ValueError(
+            "the graph must have at least one unit, got an empty graph: pass a snapshot's to_digraph()"
+        )
+    columns: dict[int, list[Node]] = {}
+    for node in graph.nodes:
+        if not (isinstance(node, tuple) and len(node) == 2):
+            raise ValueError(f"nodes must be pairs (layer index, unit), got {node!r}")
+        columns.setdefault(int(node[0]), []).append(node)
+    degree = dict(graph.degree())
+    return {
+        column: sorted(sorted(units, key=lambda node: (-degree[node], node[1]))[:maximum_units])
+        for column, units in sorted(columns.items())
+    }
+
+
+def write_topology(
+    directory: Path,
+    snapshots: Sequence[Snapshot],
+    *,
+    run: Mapping[str, Any],
+    maximum_units: int = 40,
+    maximum_frames: int = 12,
+) -> Path:
+    """Store a sample of a run's graphs in the study's directory, where the report finds them.
+
+    Parameters
+    ----------
+    directory
+        The study's directory; ``topology.json`` is written there whole or not at all.
+    snapshots
+        The controller's history.
+    run
+        The run's record, or at least its ``policy``, ``target_sparsity`` and ``seed``.
+    """
+    if not snapshots:
+        raise ValueError(
+            "write_topology needs at least one snapshot, got none: train with a PruningController"
+        )
+    chosen = _spread(snapshots, maximum_frames)
+    last = chosen[-1].to_digraph()
+    shown = {node for units in sample_units(last, maximum_units).values() for node in units}
+    frames = []
+    for snapshot in chosen:
+        graph = snapshot.to_digraph()  # one at a time: a dense layer has 100,000 edges
+        edges = []
+        for source, target, data in graph.edges(data=True):
+            if source in shown and target in shown:
+                level = data.get("expression")
+                edges.append(
+                    [
+                        *source,
+                        *target,
+                        data.get("weight", 1),
+                        None if level is None else round(float(level), 3),
+                    ]
+                )
+        frames.append({"step": int(snapshot.step), "sparsity": float(snapshot.sparsity), "edges": edges})
+    document = {
+        "run": {key: run[key] for key in ("policy", "target_sparsity", "seed")},
+        "nodes": [[*node, str(last.nodes[node].get("layer", node[0]))] for node in sorted(shown)],
+        "column_units": {str(column): total for column, total in _totals(last).items()},
+        "frames": frames,
+    }
+    path = Path(directory) / FILE
+    write_atomically(path, json.dumps(document, separators=(",", ":"), default=_plain).encode())
+    return path
+
+
+def read_topology(directory: Path) -> tuple[dict[str, Any], list[StoredSnapshot]] | None:
+    """Read what `write_topology` stored: the run and its snapshots; None where a study stored none."""
+    path = Path(directory) / FILE
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        totals = {int(column): int(total) for column, total in document["column_units"].items()}
+        snapshots = []
+        for frame in document["frames"]:
+            graph = nx.DiGraph(column_units=totals)
+            for column, unit, layer in document["nodes"]:
+                graph.add_node((column, unit), layer=layer, unit=unit)
+            for a, b, c, d, weight, level in frame["edges"]:
+                graph.add_edge(
+                    (a, b), (c, d), weight=weight, **({} if level is None else {"expression": level})
+                )
+            snapshots.append(StoredSnapshot(step=frame["step"], sparsity=frame["sparsity"], graph=graph))
+        return document["run"], snapshots
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} must be a topology file written by write_topology, got {error}: delete it"
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """Numpy scalars as numbers."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"cannot store {type(value).__name__} in {FILE}")
+
+
+def _spread(items: Sequence[Snapshot], count: int) -> list[Snapshot]:
+    """Up to ``count`` items spread evenly, the first and the last among them."""
+    if len(items) <= count:
+        return list(items)
+    return [items[place] for place in np.unique(np.linspace(0, len(items) - 1, count).round().astype(int))]
+
+
+def _totals(graph: nx.DiGraph) -> dict[int, int]:
+    """Units of every column of the network, also of those a stored sample left out."""
+    totals: dict[int, int] = {}
+    for node in graph.nodes:
+        totals[node[0]] = totals.get(node[0], 0) + 1
+    for column, total in graph.graph.get("column_units", {}).items():
+        totals[column] = max(total, totals.get(column, 0))
+    return dict(sorted(totals.items()))
+
+
+def _positions(shown: Mapping[int, Sequence[Node]]) -> dict[Node, tuple[float, float]]:
+    return {
+        node: (float(place), round(1.0 - (rank + 0.5) / len(units), 4))
+        for place, units in enumerate(shown.values())
+        for rank, node in enumerate(units)
+    }
+
+
+def _canvas(graph: nx.DiGraph, shown: Mapping[int, Sequence[Node]], title: str) -> go.Figure:
+    totals = _totals(graph)
+    drawn = {column: len(units) for column, units in shown.items()}
+    if any(drawn[column] < totals[column] for column in drawn):
+        title += f": {sum(drawn.values())} of {sum(totals.values())} units shown, those with most connections"
+    figure = new_figure(title, height=560)
+    labels = []
+    for column, units in shown.items():
+        name = html.escape(str(graph.nodes[units[0]].get("layer", column)))
+        size = (
+            f"{totals[column]}" if drawn[column] == totals[column] else f"{drawn[column]} of {totals[column]}"
+        )
+        labels.append(f"{name}<br>{size} units")
+    figure.update_xaxes(
+        tickvals=list(range(len(shown))), ticktext=labels, side="top",
+        showgrid=False, showline=False, ticks="", range=[-0.25, len(shown) - 0.75],
+    )  # fmt: skip
+    figure.update_yaxes(visible=False, range=[-0.02, 1.02])
+    figure.update_layout(showlegend=False, margin={"t": 100, "l": 24, "r": 24, "b": 24})
+    return figure
+
+
+def _traces(
+    graph: nx.DiGraph, shown: Mapping[int, Sequence[Node]], positions: Mapping[Node, tuple[float, float]]
+) -> list[go.Scatter]:
+    """Draw edges in bands of opacity, one trace a band with None between segments, then the units."""
+    edges = [(a, b, data) for a, b, data in graph.edges(data=True) if a in positions and b in positions]
+    strengths = _strengths([data for _, _, data in edges])
+    bands: list[list[tuple[Node, Node]]] = [[] for _ in range(BANDS)]
+    for (a, b, _), strength in zip(edges, strengths, strict=True):
+        bands[min(int(strength * BANDS), BANDS - 1)].append((a, b))
+    style = policy_style("expression")
+    fade = min(1.0, max(0.12, (600 / max(len(edges), 1)) ** 0.5))  # many lines would merge into a surface
+    traces = [
+        go.Scatter(
+            x=[x for a, b in band for x in (positions[a][0], positions[b][0], None)],
+            y=[y for a, b in band for y in (positions[a][1], positions[b][1], None)],
+            mode="lines",
+            name=f"connections, strength {place / BANDS:.1f} to {(place + 1) / BANDS:.1f}",
+            line={
+                "color": style.tint(round(fade * (0.12 + 0.7 * (place + 0.5) / BANDS), 3)),
+                "width": 0.6 + 0.25 * fade * place,
+            },
+            hoverinfo="skip",
+        )
+        for place, band in enumerate(bands)
+    ]
+    nodes = [node for units in shown.values() for node in units]
+    incoming = Counter(b for _, b, _ in edges)
+    outgoing = Counter(a for a, _, _ in edges)
+    silent = [incoming[node] + outgoing[node] == 0 for node in nodes]
+    traces.append(
+        go.Scatter(
+            x=[positions[node][0] for node in nodes],
+            y=[positions[node][1] for node in nodes],
+            mode="markers",
+            name="units",
+            marker={
+                "size": 7,
+                "color": [NEUTRAL if alone else style.color for alone in silent],
+                "symbol": ["circle-open" if alone else "circle" for alone in silent],
+            },
+            text=[
+                f"layer {node[0]}, unit {node[1]}<br>"
+                f"{incoming[node]} connections in, {outgoing[node]} out, of those drawn"
+                for node in nodes
+            ],
+            hovertemplate="%{text}<extra></extra>",
+        )
+    )
+    return traces
+
+
+def _state(snapshot: Snapshot, columns: int) -> go.Scatter:
+    """Write a line of text below the graph that moves with the slider."""
+    return go.Scatter(
+        x=[(columns - 1) / 2],
+        y=[-0.05],
+        mode="text",
+        name="state",
+        text=[f"{percent(snapshot.sparsity, 1)} of all connections silenced"],
+        hoverinfo="skip",
+    )
+
+
+def _strengths(edges: Iterable[Mapping[str, Any]]) -> list[float]:
+    """Rate every edge in [0, 1]: expression where known, else live gates as a share of the most."""
+    listed = list(edges)
+    most = max((float(data.get("weight", 1)) for data in listed), default=1.0)
+    return [
+        float(np.clip(data["expression"], 0.0, 1.0))
+        if data.get("expression") is not None
+        else float(data.get("weight", 1)) / most
+        for data in listed
+    ]

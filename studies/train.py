@@ -1,0 +1,80 @@
+"""Train and prune one network, and keep its weights."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+from rich.console import Console
+from torch import nn
+
+from pruning import PruningController
+from studies.options import TrainingOptions, check_sparsity
+from studies.policies import check_policy
+from studies.progress import StudyProgress
+from studies.records import RunRecord
+from studies.report import write_report
+from studies.runs import run_all, save_weights
+from studies.workbench import Run, open_study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(TrainingOptions):
+    """Train one network, pruning it on the way, and keep its weights.
+
+    Writes to --out: weights.safetensors (a plain state dict), masks.safetensors, records.jsonl, report.html.
+    """
+
+    policy: str = "expression"  # a policy of the compare study, such as dense, magnitude, expression
+    sparsity: float = 0.9  # share of the connections to silence, in [0, 1)
+    seed: int = 0  # of weights, data order, augmentation and dropout
+    out: Path = Path("results/train")  # directory for weights, record and report
+
+    def check(self) -> None:
+        """Refuse options that the run could not use; see :meth:`TrainingOptions.check`."""
+        check_policy(self.policy)
+        check_sparsity(self.sparsity)
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
+        super().check()
+
+    def described(self) -> dict[str, Any]:
+        """Return the options that define the run, as JSON values."""
+        values = asdict(self)
+        for name in ("out", "resume", "keep_weights", "checkpoint_seconds"):
+            del values[name]
+        return values
+
+
+def run(config: Train) -> list[RunRecord]:
+    """Train, prune, score and save one network.
+
+    Raises
+    ------
+    ValueError
+        For anything that could not work, before any file is written.
+    """
+    config.check()
+    console = Console()
+    sparsity = 0.0 if config.policy == "dense" else config.sparsity
+    plan = [Run(policy=config.policy, target_sparsity=sparsity, seed=config.seed)]
+    bench = open_study("train", config, config.described(), config.out, plan)
+    console.print(
+        f"{bench.dataset.summary()}; {bench.shape.name}, {bench.shape.parameters:,} parameters", markup=False
+    )
+
+    def finish(run: Run, model: nn.Module, controller: PruningController | None) -> None:
+        save_weights(config.out, model, controller)
+        if controller is not None:
+            console.print(controller.summary(), markup=False, highlight=False, soft_wrap=True)
+
+    records = run_all(bench, plan, StudyProgress(console, runs=1, epochs=config.epochs), finish)
+    console.print(f"weights: {config.out / 'weights.safetensors'}", highlight=False, soft_wrap=True)
+    console.print(f"report: {write_report(config.out)}", highlight=False, soft_wrap=True)
+    return records
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the study from the command line."""
+    run(tyro.cli(Train, prog="python -m studies train", args=arguments))

@@ -1,0 +1,219 @@
+"""What all runs of a study share: data, network, training recipe, and each run's own controller."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pruning import ConstantSchedule, PruningController, RandomGating
+from studies.data import ImageDataset, load_dataset
+from studies.directory import RUNS, check_same_config, finished_runs, stored_config
+from studies.networks import NetworkShape, match_parameters, shape_for
+from studies.options import TrainingOptions
+from studies.policies import POLICIES
+from studies.provenance import commit, data_digest, hardware, versions
+from studies.recipe import Recipe, make_optimizer, steps_per_epoch
+from studies.records import run_key
+from studies.training import Attach
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One training run of a study."""
+
+    policy: str
+    target_sparsity: float  # 0 for dense
+    seed: int
+
+    def __str__(self) -> str:
+        size = "" if self.policy == "dense" else f" {self.target_sparsity:g}"
+        return f"{self.policy}{size}, seed {self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workbench:
+    """What all runs of a study share."""
+
+    study: str
+    options: TrainingOptions
+    config: dict[str, Any]  # as written to config.json
+    dataset: ImageDataset
+    device: torch.device
+    directory: Path
+    provenance: dict[str, Any]  # versions, hardware and commit at the start of the study
+    pictured: Run | None = None  # the run whose graph the report shows; it keeps its masks
+
+    @cached_property
+    def shape(self) -> NetworkShape:
+        """The whole network."""
+        return shape_for(
+            self.options.model,
+            self.dataset,
+            width=self.options.width,
+            hidden=self.options.hidden_sizes(),
+        )
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """How every run is trained."""
+        return self.options.recipe(self.dataset.name)
+
+    @cached_property
+    def total_steps(self) -> int:
+        """Optimizer steps of a run."""
+        return self.recipe.epochs * steps_per_epoch(len(self.dataset.train.labels), self.recipe.batch_size)
+
+    def key(self, run: Run) -> str:
+        """Name of a run in records and folders."""
+        return run_key(
+            policy=run.policy,
+            model=self.shape.name,
+            dataset=self.dataset.name,
+            seed=run.seed,
+            target_sparsity=run.target_sparsity,
+        )
+
+    def folder(self, run: Run) -> Path:
+        """Where a run keeps its checkpoint and, if asked for, its weights."""
+        return self.directory / RUNS / self.key(run)
+
+    def shape_of(self, run: Run) -> NetworkShape:
+        """Return the network of a run: for small-dense, as large as what a pruned one has live."""
+        if run.policy != "small-dense":
+            return self.shape
+        model = self.shape.build(0)
+        controller = PruningController(
+            model,
+            make_optimizer(model, self.recipe),
+            policy=RandomGating(),
+            schedule=ConstantSchedule(final_sparsity=run.target_sparsity),
+            total_steps=self.total_steps,
+            update_every=self.options.update_interval(self.total_steps),
+            granularity=self.options.granularity,
+            allocation="global",
+            exclude=self.excluded(model),
+        )
+        controller.close()
+        return match_parameters(self.shape, live_parameters(model, controller))
+
+    def attach(self, run: Run, update_every: int | None = None) -> Attach | None:
+        """Return what gives a model the run's controller, None for a run that prunes nothing."""
+        choice = POLICIES[run.policy]
+        build = choice.build
+        if build is None:
+            return None
+
+        def attached(
+            model: nn.Module, optimizer: torch.optim.Optimizer, total_steps: int
+        ) -> PruningController:
+            return PruningController(
+                model,
+                optimizer,
+                policy=build(self.options),
+                schedule=choice.schedule(
+                    run.target_sparsity, begin=self.options.prune_begin, end=self.options.prune_end
+                ),
+                total_steps=total_steps,
+                update_every=update_every or self.options.update_interval(total_steps),
+                granularity=self.options.granularity,
+                allocation=self.options.allocation_of(choice),
+                exclude=self.excluded(model),
+                importance=self.options.importance,
+                minimum_layer_density=self.options.minimum_layer_density,
+                protection=self.options.protection,
+                keep_masks=run == self.pictured,
+                seed=run.seed,
+            )
+
+        return attached
+
+    def excluded(self, model: nn.Module) -> tuple[str, ...]:
+        """Layers that stay dense: with unit gates the classifier, whose units are the classes."""
+        if self.options.granularity != "unit":
+            return ()
+        return ([name for name, module in model.named_modules() if isinstance(module, nn.Linear)][-1],)
+
+
+def live_parameters(model: nn.Module, controller: PruningController | None) -> int:
+    """Return the number of trainable parameters that are not silenced."""
+    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    if controller is None:
+        return trainable
+    return trainable - controller.gated_parameters + controller.live_parameters
+
+
+def choose_pictured(runs: Sequence[Run]) -> Run | None:
+    """Choose the run whose graph a report shows: the first of expression at the highest sparsity.
+
+    Without expression the last pruning policy of the first seed stands in; None if nothing is pruned.
+
+    Examples
+    --------
+    >>> levels = (0.5, 0.9)
+    >>> str(choose_pictured([Run(policy="expression", target_sparsity=level, seed=0) for level in levels]))
+    'expression 0.9, seed 0'
+    """
+    pruned = [run for run in runs if POLICIES[run.policy].prunes]
+    if not pruned:
+        return None
+    highest = max(run.target_sparsity for run in pruned)
+    candidates = [run for run in pruned if run.target_sparsity == highest and run.seed == pruned[0].seed]
+    return next((run for run in candidates if run.policy == "expression"), candidates[-1])
+
+
+def open_study(
+    study: str, options: TrainingOptions, config: dict[str, Any], directory: Path, runs: Sequence[Run]
+) -> Workbench:
+    """Load the data and settle what is left open; writes nothing.
+
+    Parameters
+    ----------
+    study : str
+        Its name.
+    options : TrainingOptions
+        Checked already.
+    config : dict
+        The options that define the study, as JSON values.
+    directory : Path
+        Where it writes.
+    runs : sequence of Run
+        What it will run.
+
+    Raises
+    ------
+    ValueError
+        If the directory holds a study that may not be continued so, or the data cannot be read.
+    """
+    finished_runs(directory, resume=options.resume)
+    stored = (stored_config(directory) if options.resume else None) or {}
+    threads = options.threads or stored.get("threads") or torch.get_num_threads()
+    device = options.torch_device()
+    dataset = load_dataset(
+        options.data,
+        fraction=options.fraction,
+        image_size=options.image_side(),
+        test_split=options.test_split,
+    )
+    config = {
+        "study": study,
+        **config,
+        "device": str(device),
+        "threads": threads,
+        "data_digest": data_digest(dataset),
+    }
+    check_same_config(directory, config)
+    torch.set_num_threads(threads)
+    return Workbench(
+        study=study,
+        options=options,
+        config=config,
+        dataset=dataset,
+        device=device,
+        directory=directory,
+        provenance={"versions": versions(), "hardware": hardware(device), "commit": commit()},
+        pictured=choose_pictured(runs),
+    )
