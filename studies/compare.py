@@ -10,11 +10,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from studies import aggregation
 from studies.options import TrainingOptions, parse_policies, parse_sparsities
 from studies.progress import StudyProgress
 from studies.records import RunRecord
-from studies.report import write_report
+from studies.report import aggregation, write_report
 from studies.runs import run_all
 from studies.workbench import Run, open_study
 

@@ -1,4 +1,4 @@
-"""The options of the pruning rules: decay rates, feedback and importance, from the command line to a policy."""
+"""The options of the pruning rules: decay rates, feedback and importance, on their way to a policy."""
 
 from dataclasses import dataclass
 

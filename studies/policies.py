@@ -52,7 +52,9 @@ POLICIES: dict[str, PolicyChoice] = {
         allocation="erk",
     ),
     "random": PolicyChoice(summary="gradual pruning in random order", build=lambda _: RandomGating()),
-    "magnitude": PolicyChoice(summary="gradual pruning of the smallest weights", build=lambda _: MagnitudeGating()),
+    "magnitude": PolicyChoice(
+        summary="gradual pruning of the smallest weights", build=lambda _: MagnitudeGating()
+    ),
     "set": PolicyChoice(
         summary="sparse from scratch, drops by magnitude, grows at random",
         build=lambda _: SetGating(),
@@ -69,7 +71,9 @@ POLICIES: dict[str, PolicyChoice] = {
         summary="importance through the linear filter that Eq. 1 is without its feedback",
         build=GatingOptions.smoothed,
     ),
-    "heuristic": PolicyChoice(summary="the paper's threshold and rewiring, capped", build=lambda _: HeuristicGating()),
+    "heuristic": PolicyChoice(
+        summary="the paper's threshold and rewiring, capped", build=lambda _: HeuristicGating()
+    ),
     "heuristic-literal": PolicyChoice(
         summary="the paper's printed program, uncapped: it sets its own sparsity",
         build=lambda _: LiteralHeuristicGating(),

@@ -19,7 +19,7 @@ from studies.provenance import state_digest
 from studies.randomness import isolated_randomness
 from studies.recipe import make_optimizer
 from studies.records import RunRecord, append_record
-from studies.topology_figure import write_topology
+from studies.report.topology_figure import write_topology
 from studies.training import train
 from studies.workbench import Run, Workbench, live_parameters
 

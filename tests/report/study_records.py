@@ -37,6 +37,8 @@ def make_record(policy: str, target: float, seed: int, accuracy: float, **change
         "macro_f1": accuracy - 0.02,
         "parameters": live if policy == "small-dense" else total,
         "live_parameters": live,
+        "multiply_adds": 8_000_000,
+        "live_multiply_adds": round(8_000_000 * live / total),
         "churn": 0.01,
         "train_seconds": 10.0,
         "controller_seconds": 0.0 if policy in ("dense", "small-dense") else 1.0,

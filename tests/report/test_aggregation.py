@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from study_records import make_record, make_study
 
-from studies.aggregation import (
+from studies.report.aggregation import (
     accuracy_cells,
     check_records,
     choose_base,
@@ -104,6 +104,7 @@ def test_costs_by_hand():
     assert expression.time_ratio == pytest.approx((1.5 + 1.25) / 2)  # seed by seed, not 40 / 30
     assert expression.controller_share == pytest.approx(8 / 40)
     assert expression.train_seconds == 20.0
+    assert expression.live_multiply_adds == pytest.approx(0.1 * dense.live_multiply_adds, rel=1e-3)
     assert dense.time_ratio == 1.0
     assert cost_table(records[2:])[0].time_ratio is None
 

@@ -4,16 +4,22 @@ import numpy as np
 import pytest
 from study_records import CLASSES, LAYERS, make_record, make_study
 
-from studies.aggregation import paired_differences
-from studies.figure_style import policy_style
-from studies.figures import accuracy_figure, confusion_figure, cost_figure, paired_figure, recall_figure
-from studies.run_figures import (
+from studies.report.aggregation import paired_differences
+from studies.report.figures import (
+    accuracy_figure,
+    confusion_figure,
+    cost_figure,
+    paired_figure,
+    recall_figure,
+)
+from studies.report.run_figures import (
     churn_figure,
     density_figure,
     expression_figure,
     layer_density_figure,
     validation_figure,
 )
+from studies.report.style import policy_style
 
 SPARSE = ("magnitude", "smoothed", "heuristic", "expression")
 

@@ -14,10 +14,10 @@ import tyro
 from study_records import CLASSES, make_graph, make_record, make_study, write_study
 
 from studies.compare import Compare
-from studies.pictures import write_pictures
-from studies.report import main, write_report
-from studies.report_tables import study_command
-from studies.topology_figure import StoredSnapshot, write_topology
+from studies.report.build import main, write_report
+from studies.report.pictures import write_pictures
+from studies.report.tables import study_command
+from studies.report.topology_figure import StoredSnapshot, write_topology
 
 HOSTILE = '<script>alert("x")</script>'
 PLAN = {"policies": "dense,magnitude,smoothed,heuristic,expression", "sparsities": "0.5,0.9", "seeds": 3}
@@ -226,7 +226,7 @@ def test_main_renders_again_and_a_failure_keeps_the_old_page(tmp_path, capsys):
 def test_pictures_refuse_before_work(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="formats must be of png, svg, got 'gif'"):
         write_pictures(tmp_path, tmp_path / "out", ("gif",))
-    monkeypatch.setattr("studies.pictures.find_spec", lambda name: None)
+    monkeypatch.setattr("studies.report.pictures.find_spec", lambda name: None)
     with pytest.raises(RuntimeError, match=r"pip install 'grn-pruning\[figures\]'"):
         write_pictures(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()

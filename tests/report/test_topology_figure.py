@@ -2,7 +2,7 @@ import networkx as nx
 import pytest
 from study_records import make_graph
 
-from studies.topology_figure import (
+from studies.report.topology_figure import (
     StoredSnapshot,
     read_topology,
     sample_units,

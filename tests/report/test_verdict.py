@@ -2,8 +2,8 @@ import re
 
 from study_records import make_record
 
-from studies.aggregation import paired_differences
-from studies.verdict import answer, feedback_sentence, find_leaders
+from studies.report.aggregation import paired_differences
+from studies.report.verdict import answer, feedback_sentence, find_leaders
 
 
 def runs(policy, accuracies, target=0.9, **changes):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from studies.aggregation import (
+from studies.report.aggregation import (
     DENSE,
     Cell,
     Interval,
@@ -20,7 +20,7 @@ from studies.aggregation import (
     percent,
     sparsities,
 )
-from studies.figure_style import policy_style
+from studies.report.style import policy_style
 
 _SAME = 1e-12  # means closer than this are equal up to rounding
 

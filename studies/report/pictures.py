@@ -1,7 +1,7 @@
 """PNG and SVG pictures of a study's key figures, through kaleido and an installed Chromium.
 
-``python -m studies.pictures DIR OUT`` writes them. The browser is the one ``BROWSER_PATH`` names, else the
-one found.
+``python -m studies.report.pictures DIR OUT`` writes them. The browser is the one ``BROWSER_PATH`` names,
+else the one found.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from studies.aggregation import check_records, choose_base, paired_differences, sparsities
-from studies.figures import accuracy_figure, paired_figure
-from studies.report import load_records
-from studies.run_figures import density_figure
-from studies.topology_figure import read_topology, topology_figure
+from studies.report.aggregation import check_records, choose_base, paired_differences, sparsities
+from studies.report.build import load_records
+from studies.report.figures import accuracy_figure, paired_figure
+from studies.report.run_figures import density_figure
+from studies.report.topology_figure import read_topology, topology_figure
 
 FORMATS = ("png", "svg")
 
@@ -115,9 +115,9 @@ def key_figures(directory: Path) -> dict[str, go.Figure]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the pictures of a study: ``python -m studies.pictures DIR OUT``."""
+    """Write the pictures of a study: ``python -m studies.report.pictures DIR OUT``."""
     parser = argparse.ArgumentParser(
-        prog="python -m studies.pictures", description="Write a study's figures as pictures."
+        prog="python -m studies.report.pictures", description="Write a study's figures as pictures."
     )
     parser.add_argument("directory", type=Path, help="the study's directory")
     parser.add_argument("out", type=Path, help="where the pictures go")

@@ -32,6 +32,7 @@ REQUIRED_FIELDS = (
     "macro_f1",
     "parameters",
     "live_parameters",
+    "live_multiply_adds",
     "train_seconds",
     "controller_seconds",
 )
@@ -89,6 +90,7 @@ class Cost:
     count: int
     parameters: float
     live_parameters: float
+    live_multiply_adds: float  # of one forward pass of one image
     train_seconds: float
     time_ratio: float | None  # to the dense run of the same seed; None without one
     controller_share: float  # controller seconds / training seconds
@@ -319,6 +321,7 @@ def cost_table(records: Sequence[Record]) -> list[Cost]:
                 count=len(runs),
                 parameters=float(np.mean([run["parameters"] for run in runs])),
                 live_parameters=float(np.mean([run["live_parameters"] for run in runs])),
+                live_multiply_adds=float(np.mean([run["live_multiply_adds"] for run in runs])),
                 train_seconds=seconds / len(runs),
                 time_ratio=float(np.mean(ratios)) if ratios else None,
                 controller_share=controller / seconds if seconds > 0.0 else 0.0,

@@ -20,8 +20,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from pruning.checkpoint import write_atomically
-from studies.aggregation import percent
-from studies.figure_style import NEUTRAL, new_figure, policy_style
+from studies.report.aggregation import percent
+from studies.report.style import NEUTRAL, new_figure, policy_style
 
 BANDS = 5  # steps of edge opacity; one trace each
 FILE = "topology.json"

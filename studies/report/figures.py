@@ -1,7 +1,7 @@
 """Figures that compare policies: accuracy against sparsity, paired differences, recall, confusion, cost.
 
-Each function takes records and returns a plotly figure; the numbers come from `studies.aggregation`. Texts
-that come from records (class names, policies) are escaped, so that they appear as written.
+Each function takes records and returns a plotly figure; the numbers come from `studies.report.aggregation`.
+Texts that come from records (class names, policies) are escaped, so that they appear as written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from studies.aggregation import (
+from studies.report.aggregation import (
     DENSE,
     Cell,
     Interval,
@@ -28,7 +28,7 @@ from studies.aggregation import (
     percent,
     sparsities,
 )
-from studies.figure_style import NEUTRAL, new_figure, policy_style, style_figure
+from studies.report.style import NEUTRAL, new_figure, policy_style, style_figure
 
 
 def accuracy_figure(records: Sequence[Record]) -> go.Figure:

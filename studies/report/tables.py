@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from studies.aggregation import (
+from studies.report.aggregation import (
     DENSE,
     Interval,
     Record,
@@ -18,9 +18,9 @@ from studies.aggregation import (
     paired_differences,
     percent,
 )
-from studies.figure_style import policy_style
-from studies.page import escape, table
-from studies.verdict import describe_claim, feedback_cells
+from studies.report.page import escape, table
+from studies.report.style import policy_style
+from studies.report.verdict import describe_claim, feedback_cells
 
 NOT_OPTIONS = ("study", "command", "data_digest", "resolved")  # in config.json, but not of the command line
 
@@ -98,6 +98,7 @@ def costs_table(records: Sequence[Record]) -> str:
                 level,
                 f"{cost.parameters:,.0f}",
                 f"{cost.live_parameters:,.0f}",
+                f"{cost.live_multiply_adds / 1e6:,.2f} M",
                 f"{cost.train_seconds:,.1f} s",
                 "–" if cost.time_ratio is None else f"×{cost.time_ratio:.2f}",
                 percent(cost.controller_share, 1),
@@ -108,6 +109,7 @@ def costs_table(records: Sequence[Record]) -> str:
         "Target",
         "Parameters",
         "Live parameters",
+        "Live multiply-adds",
         "Training",
         "Against dense",
         "In the controller",

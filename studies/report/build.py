@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from pruning.checkpoint import write_atomically
-from studies.aggregation import DENSE, Record, check_records, missing_runs
 from studies.directory import RECORDS, stored_config
-from studies.page import Section, escape, render_page
 from studies.records import TornRecordWarning, read_records
-from studies.report_sections import (
+from studies.report.aggregation import DENSE, Record, check_records, missing_runs
+from studies.report.page import Section, escape, render_page
+from studies.report.sections import (
     caveats,
     class_blocks,
     cost_blocks,
@@ -28,9 +28,9 @@ from studies.report_sections import (
     results_blocks,
     training_blocks,
 )
-from studies.report_tables import run_text
-from studies.topology_figure import read_topology
-from studies.verdict import answer
+from studies.report.tables import run_text
+from studies.report.topology_figure import read_topology
+from studies.report.verdict import answer
 
 REPORT = "report.html"
 
@@ -98,7 +98,7 @@ def build_page(
     config
         The study's configuration, if known: its policies, sparsities and seeds say which runs are missing.
     topology
-        A run and its snapshots, as `studies.topology_figure.read_topology` returns them.
+        A run and its snapshots, as `studies.report.topology_figure.read_topology` returns them.
     torn
         Whether the records end in an unfinished line.
     """
@@ -176,7 +176,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(path)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

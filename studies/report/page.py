@@ -19,8 +19,8 @@ from typing import Any
 import plotly.graph_objects as go
 import plotly.offline
 
-from studies.figure_style import figure_template
-from studies.page_assets import SCRIPT, STYLE
+from studies.report.page_assets import SCRIPT, STYLE
+from studies.report.style import figure_template
 
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from studies.aggregation import DENSE, Record, choose_base, paired_differences, sparsities
 from studies.directory import CONFIG
-from studies.figure_style import policy_style
-from studies.figures import accuracy_figure, confusion_figure, cost_figure, paired_figure, recall_figure
-from studies.page import Plot, escape, table
-from studies.report_tables import (
+from studies.report.aggregation import DENSE, Record, choose_base, paired_differences, sparsities
+from studies.report.figures import (
+    accuracy_figure,
+    confusion_figure,
+    cost_figure,
+    paired_figure,
+    recall_figure,
+)
+from studies.report.page import Plot, escape, table
+from studies.report.run_figures import (
+    churn_figure,
+    density_figure,
+    expression_figure,
+    has_expression,
+    layer_density_figure,
+    validation_figure,
+)
+from studies.report.style import policy_style
+from studies.report.tables import (
     costs_table,
     feedback_table,
     provenance_table,
@@ -19,16 +33,8 @@ from studies.report_tables import (
     settings_rows,
     study_command,
 )
-from studies.run_figures import (
-    churn_figure,
-    density_figure,
-    expression_figure,
-    has_expression,
-    layer_density_figure,
-    validation_figure,
-)
-from studies.topology_figure import topology_animation
-from studies.verdict import answer
+from studies.report.topology_figure import topology_animation
+from studies.report.verdict import answer
 
 CONTROLS = ("dense", "small-dense", "random", "magnitude", "smoothed", "heuristic", "expression")
 

@@ -9,8 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from studies.aggregation import DENSE, Record, percent, run_name, sparsities
-from studies.figure_style import NEUTRAL, head_panels, policy_style, style_figure
+from studies.report.aggregation import DENSE, Record, percent, run_name, sparsities
+from studies.report.style import NEUTRAL, head_panels, policy_style, style_figure
 
 PANELS = 3  # sparsities shown in one figure: the lowest, the highest and the one between
 
