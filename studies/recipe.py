@@ -24,7 +24,7 @@ class Recipe:
     0.001
     """
 
-    epochs: int = 10  # passes over the training images
+    epochs: int = 8  # passes over the training images
     batch_size: int = 64  # images a step; an incomplete last batch is left for another epoch's order
     optimizer: str = "adam"  # "adam", "adamw" or "sgd"
     learning_rate: float = 1e-3  # at the first step; falls to 0 along half a cosine

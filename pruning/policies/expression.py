@@ -35,8 +35,8 @@ class ExpressionGating:
         Simulated hours an update.
     gate : {"budget", "schmitt"}
         ``"budget"``: exactly as many of the most expressed connections as the schedule allows. ``"schmitt"``:
-        on above ``on_level``, off below ``off_level``; homeostasis of K drives density to its target, from
-        above: the target sparsity of the moment is a cap.
+        on above ``on_level``, off below ``off_level``; K starts at the budget's edge and homeostasis moves it
+        until as many connections pass as the target wants. The target sparsity of the moment is a cap.
     margin : float
         Budget gate: head start of live connections, in expression.
     on_level, off_level : float
@@ -65,7 +65,7 @@ class ExpressionGating:
     margin: float = 0.02  # expression
     on_level: float = 0.55  # expression
     off_level: float = 0.45  # expression
-    homeostasis: float = 2.0  # kappa, 1/h
+    homeostasis: float = 1.0  # kappa, 1/h
     backend: Literal["auto", "numba", "torch"] = "auto"
 
     def __post_init__(self) -> None:
@@ -113,11 +113,12 @@ class ExpressionGating:
         else:
             level = torch.where(context.live, self.off_level, self.on_level)
             mask = (after.protein > level) | context.protected
-            # Without this cap a threshold that rose too far would silence connections that no longer return.
-            score = context.only_live(after.protein).masked_fill(mask, math.inf)
-            mask = mask | (context.budget.select(score, prefer=context.live) & context.live)
             error = mask.float().mean() - (1.0 - context.target_sparsity)
             offset = offset + self.homeostasis * self.window * error
+            # The cap spans the delay of the control loop: what is silenced for a threshold that rose too far
+            # would not return once saliency has faded.
+            score = context.only_live(after.protein).masked_fill(mask, math.inf)
+            mask = mask | (context.budget.select(score, prefer=context.live) & context.live)
         return GatingDecision(
             mask=mask,
             state={"mrna": after.mrna, "protein": after.protein, "log_threshold_offset": offset},

@@ -66,6 +66,13 @@ def test_achieved_sparsity(everything):
                 assert record.sparsity == pytest.approx(0.8, abs=1 / gated(record))
 
 
+def test_multiply_adds_of_an_mlp_are_its_weights(everything):
+    for record in everything[1]:
+        if record.policy != "small-dense":
+            assert record.multiply_adds == gated(record)
+            assert record.live_multiply_adds == round((1 - record.sparsity) * gated(record))
+
+
 def gated(record):
     """Weights without biases of the MLP 64-32-16-10."""
     return 64 * 32 + 32 * 16 + 16 * 10

@@ -1,0 +1,68 @@
+"""Every table of results in README and docs is what its records say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from studies.report.build import load_records
+from studies.report.markdown import results_markdown
+
+ROOT = Path(__file__).resolve().parent.parent
+STUDIES = sorted(path.parent for path in (ROOT / "docs" / "results").glob("*/records.jsonl"))
+
+
+def quoted(page: str, study: str) -> str:
+    """What stands between the marks of a study in a page."""
+    text = (ROOT / page).read_text()
+    return text.split(f"<!-- begin results {study} -->")[1].split(f"<!-- end results {study} -->")[0].strip()
+
+
+def test_there_are_committed_studies():
+    assert {"fer2013", "digits"} <= {study.name for study in STUDIES}
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_results_page_quotes_the_records(study):
+    assert quoted("docs/results.md", study.name) == results_markdown(load_records(study)[0])
+
+
+def test_readme_quotes_the_emotion_study():
+    assert quoted("README.md", "fer2013") == results_markdown(load_records(ROOT / "docs/results/fer2013")[0])
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_a_committed_study_is_complete_and_from_one_clean_commit(study):
+    records, _ = load_records(study)
+    config = json.loads((study / "config.json").read_text())
+    commits = {record["commit"] for record in records}
+    assert len(commits) == 1
+    assert not commits.pop().endswith("-dirty")
+    policies = [policy for policy in config["policies"] if policy != "dense"]
+    runs = len(config["seeds"]) * (
+        len(policies) * len(config["sparsities"]) + ("dense" in config["policies"])
+    )
+    assert len(records) == runs
+    assert (study / "report.html").stat().st_size > 1_000_000
+
+
+def test_table_by_hand():
+    def record(policy, seed, accuracy, sparsity=0.9):
+        return {
+            "study": "compare", "policy": policy, "model": "m", "dataset": "d", "seed": seed,
+            "target_sparsity": 0.0 if policy == "dense" else sparsity,
+            "sparsity": 0.0 if policy == "dense" else sparsity,
+            "test_accuracy": accuracy, "macro_f1": accuracy, "parameters": 1000,
+            "live_parameters": 1000 if policy == "dense" else 100, "live_multiply_adds": 5,
+            "train_seconds": 1.0, "controller_seconds": 0.0,
+        }  # fmt: skip
+
+    records = [record("dense", 0, 0.8), record("magnitude", 0, 0.6), record("expression", 0, 0.625)]
+    assert results_markdown(records).splitlines()[2:] == [
+        "| 0 % | dense | 1 | 80.00 | 0.800 | 1,000 |  |",
+        "| 90.0 % | magnitude | 1 | 60.00 | 0.600 | 100 |  |",
+        "| 90.0 % | expression | 1 | 62.50 | 0.625 | 100 | +2.50 |",
+    ]
+    pair = [*records, record("magnitude", 1, 0.6), record("expression", 1, 0.635)]
+    # t(0.975, 1 degree of freedom) = 12.706; standard error of (2.5, 3.5) is 0.5
+    assert "+3.00 (-3.35 to +9.35)" in results_markdown(pair)
