@@ -1,7 +1,7 @@
 """How a budget of live connections is shared among layers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -100,24 +100,28 @@ def top_k_mask_outside(score: Tensor, count: int, taken: Tensor, prefer: Tensor 
 
 
 def _spread(
-    total: int, shares: Sequence[float], least: Sequence[int], most: Sequence[int]
+    total: int, shares: Callable[[float], Sequence[float]], least: Sequence[int], most: Sequence[int]
 ) -> tuple[int, ...]:
-    """Integers near ``shares`` between ``least`` and ``most`` that sum to ``total``, by largest remainder."""
-    counts = [
-        min(high, max(low, math.floor(share))) for share, low, high in zip(shares, least, most, strict=True)
-    ]
-    while sum(counts) != total:
-        step = 1 if sum(counts) < total else -1
-        room = [
-            index
-            for index in range(len(counts))
-            if (counts[index] < most[index] if step > 0 else counts[index] > least[index])
+    """Integers between ``least`` and ``most`` that sum to ``total``, rounded from shares.
+
+    ``shares(density)`` gives the real-valued shares, none of which falls as density rises. The density is
+    found by bisection; layers that round up at the same density are served in order. So no layer gains
+    a gate when ``total`` falls, which largest-remainder rounding would not promise.
+    """
+
+    def rounded(density: float) -> list[int]:
+        return [
+            min(high, max(low, math.floor(share + 0.5)))
+            for share, low, high in zip(shares(density), least, most, strict=True)
         ]
-        best = max(room, key=lambda index: step * (shares[index] - counts[index]) / most[index])
-        missing = abs(total - sum(counts))
-        limit = most[best] - counts[best] if step > 0 else counts[best] - least[best]
-        wanted = max(1, math.floor(step * (shares[best] - counts[best])))
-        counts[best] += step * min(missing, limit, wanted)
+
+    low, high = 0.0, 1.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sum(rounded(middle)) < total else (low, middle)
+    counts, above = rounded(low), rounded(high)
+    for index, ceiling in enumerate(above):
+        counts[index] += min(ceiling - counts[index], total - sum(counts))
     return tuple(counts)
 
 
@@ -175,7 +179,7 @@ def make_budget(
     allocation : {"global", "uniform", "erk"}
         One pool for all layers; the same density in each; or the Erdős–Rényi-kernel rule.
     minimum_layer_density : float
-        No layer falls below this density, nor below one live gate.
+        No layer falls below this density, rounded down to whole gates, nor below one live gate.
 
     Returns
     -------
@@ -207,33 +211,22 @@ def make_budget(
             "erk shares weights or connections, not units; choose uniform or global for unit gates"
         )
     live = round((1.0 - sparsity) * gates.total)
-    floors = tuple(max(1, math.ceil(minimum_layer_density * size)) for size in gates.sizes)
+    floors = tuple(max(1, math.floor(minimum_layer_density * size + 1e-9)) for size in gates.sizes)
     if sum(floors) > live:
         raise ValueError(
             f"sparsity {sparsity} leaves {live} live gates, fewer than the {sum(floors)} that "
-            f"minimum_layer_density={minimum_layer_density} keeps; lower one of them"
+            f"minimum_layer_density={minimum_layer_density} keeps; lower the density to "
+            f"{live / gates.total:.2g} or less, or the sparsity"
         )
     counts = None
     if allocation != "global":
-        density = live / gates.total
         shapes = [layer.weight.shape for layer in gates.layers]
-        densities = (
-            [density] * len(shapes) if allocation == "uniform" else _erk_for_gates(gates, shapes, density)
-        )
-        shares = [share * size for share, size in zip(densities, gates.sizes, strict=True)]
+
+        def shares(density: float) -> list[float]:
+            if allocation == "uniform" or density == 0.0:
+                return [density * size for size in gates.sizes]
+            densities = erdos_renyi_kernel_densities(shapes, density)
+            return [share * size for share, size in zip(densities, gates.sizes, strict=True)]
+
         counts = _spread(live, shares, floors, gates.sizes)
     return Budget(live=live, offsets=gates.offsets, counts=counts, floors=floors)
-
-
-def _erk_for_gates(gates: Gates, shapes: Sequence[Sequence[int]], density: float) -> list[float]:
-    """ERK densities whose gates, not weights, meet ``density``: they differ where kernels differ in size."""
-    low, high = 0.0, 1.0
-    densities = erdos_renyi_kernel_densities(shapes, density)
-    for _ in range(60):
-        if gates.granularity == "weight":
-            return densities
-        middle = (low + high) / 2
-        densities = erdos_renyi_kernel_densities(shapes, middle) if middle > 0 else [0.0] * len(shapes)
-        reached = sum(share * size for share, size in zip(densities, gates.sizes, strict=True))
-        low, high = (middle, high) if reached < density * gates.total else (low, middle)
-    return densities

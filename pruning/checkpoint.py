@@ -16,11 +16,12 @@ _TENSOR, _TUPLE, _MAPPING = "tensor", "tuple", "mapping"
 
 
 def _encode(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """JSON form of a tree; tensors go to ``tensors`` under their path."""
+    """JSON form of a tree; tensors go to ``tensors``, ``path`` is for errors."""
     if isinstance(value, Tensor):
         # A clone, because safetensors refuses tensors that share memory or are views.
-        tensors[path] = value.detach().cpu().contiguous().clone()
-        return {_TENSOR: path}
+        key = str(len(tensors))
+        tensors[key] = value.detach().cpu().contiguous().clone()
+        return {_TENSOR: key}
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):

@@ -1,6 +1,5 @@
 """The controller: couples a model, its optimizer, a policy and a schedule."""
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,11 +12,12 @@ from torch.optim import Optimizer
 
 from pruning.allocation import Allocation, Budget, make_budget
 from pruning.checkpoint import load_tree, save_tree
+from pruning.clock import UpdateClock
 from pruning.gates import Gates, Granularity
 from pruning.gradients import GradientObserver
-from pruning.importance import Importance
-from pruning.optimizer_state import forget_curvature, gated_group_ids, reset_entries
-from pruning.policies.base import GatingContext, GatingPolicy, PolicyState
+from pruning.importance import Importance, mean_over
+from pruning.optimizer_state import forget_curvature, parameter_ids, reset_entries
+from pruning.policies.base import GatingContext, GatingDecision, GatingPolicy, PolicyState
 from pruning.schedule import Schedule
 from pruning.topology import TopologySnapshot, layer_topologies
 
@@ -30,8 +30,9 @@ class PruningController:
     The controller listens to the optimizer: before a step it observes gradients and clears those of silent
     connections, after a step it keeps silent weights at zero and, every ``update_every`` steps, lets the
     policy choose new masks. The training loop stays as it is, and so do the model's forward pass and
-    ``state_dict``. Automatic mixed precision, gradient clipping and accumulation, closures and
-    data-parallel training need nothing more: gradients are final when the optimizer steps.
+    ``state_dict``. Automatic mixed precision, gradient accumulation, closures and data-parallel training
+    need nothing more: gradients are final when the optimizer steps. Clipping works too, but a norm taken
+    before the step counts the gradients of silent connections.
 
     Parameters
     ----------
@@ -116,11 +117,11 @@ class PruningController:
         keep_masks: bool = True,
         seed: int = 0,
     ) -> None:
-        if not isinstance(policy, GatingPolicy):
+        if isinstance(policy, type) or not isinstance(policy, GatingPolicy):
             raise TypeError(
                 f"policy must have needs_gradient and decide, as GatingPolicy describes, got {policy!r}"
             )
-        if not isinstance(schedule, Schedule):
+        if isinstance(schedule, type) or not isinstance(schedule, Schedule):
             raise TypeError(
                 f"schedule must be a Schedule such as CubicSchedule(final_sparsity=0.9), got {schedule!r}"
             )
@@ -131,8 +132,9 @@ class PruningController:
         ):
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+        self._clock = UpdateClock(total_steps=total_steps, every=update_every, schedule=schedule)
         self.gates = Gates(model, granularity, layers, exclude)
-        known = gated_group_ids(optimizer)
+        known = parameter_ids(optimizer)
         for layer, parameter in self.gates.parameters():
             if id(parameter) not in known:
                 raise ValueError(
@@ -156,7 +158,6 @@ class PruningController:
         self.history: list[TopologySnapshot] = []
         self._optimizer = optimizer
         self._state: PolicyState = {}
-        self._last_update = self._find_last_update()
         self._budget(schedule.final_sparsity)  # refuses what cannot be met, before any work
         device = self.gates.device
         self._live = torch.ones(self.gates.total, dtype=torch.bool, device=device)
@@ -169,7 +170,7 @@ class PruningController:
         ).long()
         self._gradients = GradientObserver(self.gates)
         self._refuse_non_finite(self.gates.magnitude(), "weights")
-        if schedule.sparsity(0.0) > 0.0:
+        if schedule.sparse_from_start:
             self._start_sparse()
         self._handles = [
             optimizer.register_step_pre_hook(self._before_step),
@@ -280,11 +281,7 @@ class PruningController:
     def state_dict(self) -> dict[str, Any]:
         """Everything that resuming needs besides the model's and the optimizer's own state."""
         return {
-            "gates": self.gates.fingerprint,
-            "policy": type(self.policy).__name__,
-            "total_steps": self.total_steps,
-            "update_every": self.update_every,
-            "seed": self.seed,
+            **self._identity(),
             "steps": self.steps,
             "epochs": self.epochs,
             "seconds": self.seconds,
@@ -304,17 +301,9 @@ class PruningController:
         Raises
         ------
         ValueError
-            If the state belongs to another model, policy, length of training or seed; nothing is changed
-            then.
+            If the state belongs to another model or to other settings; nothing is changed then.
         """
-        expected = {
-            "gates": self.gates.fingerprint,
-            "policy": type(self.policy).__name__,
-            "total_steps": self.total_steps,
-            "update_every": self.update_every,
-            "seed": self.seed,
-        }
-        for key, value in expected.items():
+        for key, value in self._identity().items():
             if key not in state:
                 raise ValueError(f"not a controller's state: {key!r} is missing")
             if state[key] != value:
@@ -323,17 +312,41 @@ class PruningController:
                     f"this controller's is {value!r}"
                 )
         device = self.gates.device
-        self._live = state["live"].to(device).clone()
-        self._silent = ~self._live
-        self._live_count = int(self._live.sum())
-        self._born_at = state["born_at"].to(device).clone()
-        self._state = {key: value.to(device).clone() for key, value in state["policy_state"].items()}
-        self._gradients.load_state_dict(state["gradients"])
-        self.steps = state["steps"]
-        self.epochs = state["epochs"]
-        self.seconds = state["seconds"]
-        self.accuracies = list(state["accuracies"])
-        self.history = [TopologySnapshot.from_state_dict(item, self.gates) for item in state["history"]]
+        try:
+            live, born_at = state["live"].to(device).clone(), state["born_at"].to(device).clone()
+            policy_state = {key: value.to(device).clone() for key, value in state["policy_state"].items()}
+            history = [TopologySnapshot.from_state_dict(item, self.gates) for item in state["history"]]
+            gradients = GradientObserver(self.gates)
+            gradients.load_state_dict(state["gradients"])
+            counters = state["steps"], state["epochs"], state["seconds"], list(state["accuracies"])
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"not a controller's state: {error!r}") from None
+        if live.shape != self._live.shape or live.dtype != torch.bool or born_at.shape != live.shape:
+            raise ValueError(
+                f"not a controller's state: it must hold masks of {self.gates.total} gates, "
+                f"got {live.dtype} of shape {tuple(live.shape)}"
+            )
+        self._set_mask(live)
+        self._born_at = born_at
+        self._state = policy_state
+        self._gradients = gradients
+        self.history = history
+        self.steps, self.epochs, self.seconds, self.accuracies = counters
+
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with this controller, as JSON values."""
+        return {
+            "gates": self.gates.fingerprint,
+            "policy": repr(self.policy),
+            "schedule": repr(self.schedule),
+            "importance": repr(self.importance),
+            "total_steps": self.total_steps,
+            "update_every": self.update_every,
+            "allocation": self.allocation,
+            "minimum_layer_density": self.minimum_layer_density,
+            "protection": self.protection,
+            "seed": self.seed,
+        }
 
     def save(self, path: str | Path) -> None:
         """Write :meth:`state_dict` to one safetensors file, atomically."""
@@ -366,7 +379,9 @@ class PruningController:
 
     def _observe(self) -> None:
         started = time.perf_counter()
-        if self._observes():
+        if self.policy.needs_gradient and self._clock.observes_before(
+            self.steps, self.importance.gradient_steps
+        ):
             self._gradients.add(self._optimizer)
         with torch.no_grad():
             for layer, parameter in self.gates.parameters():
@@ -379,36 +394,9 @@ class PruningController:
         started = time.perf_counter()
         self.gates.silence(self._silent)
         self.steps += 1
-        if self._updates_at(self.steps):
+        if self._clock.updates_at(self.steps):
             self._update()
         self.seconds += time.perf_counter() - started
-
-    # ------------------------------------------------------------------ when
-
-    def _updates_at(self, step: int) -> bool:
-        return step % self.update_every == 0 and self._begin_step <= step <= self._last_update
-
-    @property
-    def _begin_step(self) -> int:
-        return max(1, math.ceil(self.schedule.begin * self.total_steps - 1e-9))
-
-    def _find_last_update(self) -> int:
-        """First update at or after the schedule's end: there the target becomes final."""
-        end = max(self.schedule.end * self.total_steps, self._begin_step)
-        last = math.ceil(end / self.update_every - 1e-9) * self.update_every
-        if last > self.total_steps:
-            raise ValueError(
-                f"no update falls between the schedule's end (step {math.ceil(end)}) and total_steps="
-                f"{self.total_steps}, so the final sparsity would not be reached; lower update_every="
-                f"{self.update_every} or the schedule's end"
-            )
-        return last
-
-    def _observes(self) -> bool:
-        if not self.policy.needs_gradient:
-            return False
-        upcoming = (self.steps // self.update_every + 1) * self.update_every
-        return self._updates_at(upcoming) and upcoming - self.steps <= self.importance.gradient_steps
 
     # ------------------------------------------------------------------ updates
 
@@ -431,6 +419,7 @@ class PruningController:
         finite = torch.isfinite(values)
         if bool(finite.all()):
             return
+        self._gradients.clear()  # or what was observed now would refuse every later update as well
         for layer in self.gates.layers:
             bad = int((~finite[layer.slice]).sum())
             if bad:
@@ -442,7 +431,6 @@ class PruningController:
 
     def _update(self) -> None:
         progress = self.steps / self.total_steps
-        begin, end = self._begin_step, self._last_update
         magnitude = self.gates.magnitude()
         self._refuse_non_finite(magnitude, "weights")
         gradient, taylor = self._gradients.read()
@@ -450,7 +438,7 @@ class PruningController:
         age = torch.where(self._live, (self.steps - self._born_at) / self.total_steps, 0.0)
         reborn = self._live & (self._born_at > 0)
         protected = reborn & (self.steps - self._born_at <= self.protection * self.update_every)
-        sparsity = self.schedule.sparsity(progress)
+        sparsity = self._clock.sparsity(self.steps)
         context = GatingContext(
             gates=self.gates,
             live=self._live,
@@ -462,7 +450,7 @@ class PruningController:
             budget=self._budget(sparsity),
             target_sparsity=sparsity,
             training_progress=progress,
-            gating_progress=1.0 if end == begin else (self.steps - begin) / (end - begin),
+            gating_progress=self._clock.gating_progress(self.steps),
             importance_weights=self.importance,
             accuracies=tuple(self.accuracies),
             generator=self._generator(),
@@ -476,13 +464,16 @@ class PruningController:
             )
         born = decision.mask & ~self._live
         died = self._live & ~decision.mask
+        lifetime = mean_over(age * self.total_steps, died) if bool(died.any()) else None
         self._reset_optimizer(born | died)
         self._born_at.masked_fill_(born, self.steps)
         self._set_mask(decision.mask)
         self.gates.silence(self._silent)
+        if self.gates.granularity == "unit":
+            self._renew_units(born, context.generator)
         self._state = dict(decision.state)
         self._gradients.clear()
-        self.history.append(self._snapshot(decision.expression, decision.threshold, sparsity, born, died))
+        self.history.append(self._snapshot(decision, sparsity, born, died, lifetime))
 
     def _reset_optimizer(self, flipped: Tensor) -> None:
         for layer, parameter in self.gates.parameters():
@@ -494,9 +485,22 @@ class PruningController:
         self._silent = ~mask
         self._live_count = int(mask.sum())
 
+    def _renew_units(self, born: Tensor, generator: Generator) -> None:
+        """Give reborn units small random weights.
+
+        A single weight may start at zero: its gradient does not vanish. A whole unit of zeros behind ReLU
+        has none, and behind a normalisation an unbounded one.
+        """
+        with torch.no_grad():
+            for layer in self.gates.layers:
+                bound = layer.weight[0].numel() ** -0.5  # torch's own initialisation of both layer types
+                fresh = torch.empty_like(layer.weight).uniform_(-bound, bound, generator=generator)
+                layer.weight.copy_(torch.where(layer.broadcastable(born), fresh, layer.weight))
+
     def _snapshot(
-        self, expression: Tensor | None, threshold: Tensor | None, target: float, born: Tensor, died: Tensor
+        self, decision: GatingDecision, target: float, born: Tensor, died: Tensor, lifetime: Tensor | None
     ) -> TopologySnapshot:
+        expression, threshold = decision.expression, decision.threshold
         return TopologySnapshot(
             step=self.steps,
             epoch=self.epochs,
@@ -505,6 +509,7 @@ class PruningController:
             live=self._live_count,
             born=int(born.sum()),
             died=int(died.sum()),
+            lifetime=None if lifetime is None else float(lifetime),
             threshold=None if threshold is None else float(threshold),
             layers=layer_topologies(self.gates, self.gates.live_per_layer(self._live)),
             sample_live=self._live[self._sample].cpu().numpy(),

@@ -79,9 +79,11 @@ def measure_cost(model: nn.Module, example: Tensor, masks: Mapping[str, Tensor] 
     parameters = sum(parameter.numel() for parameter in model.parameters())
     silenced = sum(int((~mask).sum()) for mask in masks.values())
     dense = live = 0
+    # By weight, because layers that share one are silenced together under one name.
+    active_weights = {id(layers[name].weight): int(mask.sum()) for name, mask in masks.items()}
     for name, layer in layers.items():
         weights = layer.weight.numel()
-        active = int(masks[name].sum()) if name in masks else weights
+        active = active_weights.get(id(layer.weight), weights)
         dense += weights * positions[name]
         live += active * positions[name]
     return Cost(

@@ -101,23 +101,28 @@ class GatedLayer:
         return values.reshape(self.gates, -1).sum(1) if self.weights_per_gate > 1 else values.reshape(-1)
 
 
-def _gateable(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def _candidates(model: nn.Module) -> dict[str, nn.Linear | nn.Conv1d | nn.Conv2d]:
+    """Layers whose trainable weights can be gated; a weight that several share goes by its first name."""
+    found: dict[str, nn.Linear | nn.Conv1d | nn.Conv2d] = {}
     seen: set[int] = set()
     for name, module in model.named_modules():
-        if not isinstance(module, GATEABLE):
-            continue
-        if isinstance(module.weight, nn.parameter.UninitializedParameter):
-            raise ValueError(
-                f"layer {name!r} has no shape yet; run one batch through the model before gating it"
-            )
-        if not isinstance(module.weight, nn.Parameter):
-            raise ValueError(
-                f"the weight of layer {name!r} is computed by a parametrization and cannot be masked in "
-                "place; remove the parametrization or exclude the layer"
-            )
-        if id(module.weight) not in seen and module.weight.requires_grad:
+        if isinstance(module, GATEABLE) and id(module.weight) not in seen and module.weight.requires_grad:
             seen.add(id(module.weight))
-            yield name, module
+            found[name] = module
+    return found
+
+
+def _maskable_weight(name: str, module: nn.Module) -> nn.Parameter:
+    """Weight of a layer, after a look whether it can be masked in place."""
+    weight = module.weight
+    if isinstance(weight, nn.parameter.UninitializedParameter):
+        raise ValueError(f"layer {name!r} has no shape yet; run one batch through the model before gating it")
+    if not isinstance(weight, nn.Parameter):
+        raise ValueError(
+            f"the weight of layer {name!r} is computed by a parametrization and cannot be masked in "
+            "place; remove the parametrization or exclude the layer"
+        )
+    return weight
 
 
 def _chosen(names: Sequence[str], patterns: Sequence[str] | None, argument: str) -> set[str]:
@@ -141,9 +146,12 @@ class Gates:
         Its trainable ``Linear``, ``Conv1d`` and ``Conv2d`` weights are gated; a weight that two modules
         share is gated once, under its first name.
     granularity : {"weight", "connection", "unit"}
-        What one gate silences. At ``"unit"`` the bias of a silent unit is silenced with its weights.
+        What one gate silences. At ``"unit"`` the bias of a silent unit is silenced with its weights; a
+        normalisation that follows still emits its own constant.
     layers, exclude : sequence of str, optional
-        Names (shell patterns allowed) of the layers to gate, all by default, and of those to leave dense.
+        Names (shell patterns allowed) of the layers to gate, all by default, and of those to leave
+        dense. With
+        unit gates the last layer stays dense unless it is named: its units are the network's answer.
 
     Raises
     ------
@@ -171,10 +179,12 @@ class Gates:
             raise ValueError(
                 f"granularity must be one of {', '.join(get_args(Granularity))}, got {granularity!r}"
             )
-        found = dict(_gateable(model))
+        found = _candidates(model)
         names = list(found)
         wanted = set(names) if layers is None else _chosen(names, layers, "layers")
         wanted -= _chosen(names, exclude, "exclude")
+        if granularity == "unit" and layers is None and len(wanted) > 1:
+            wanted.discard(names[-1])  # the output units are the answer itself
         if not wanted:
             raise ValueError(
                 "nothing to gate: the model has no trainable Linear, Conv1d or Conv2d weight that is chosen"
@@ -184,8 +194,7 @@ class Gates:
         for name, module in found.items():
             if name not in wanted:
                 continue
-            weight, bias = module.weight, module.bias
-            assert isinstance(weight, nn.Parameter)
+            weight, bias = _maskable_weight(name, module), module.bias
             gates = {
                 "weight": weight.numel(),
                 "connection": weight.shape[0] * weight.shape[1],

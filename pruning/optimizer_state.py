@@ -11,11 +11,12 @@ _INITIAL_OPTION = {"step_size": "lr", "sum": "initial_accumulator_value"}
 
 
 def reset_entries(optimizer: Optimizer, parameter: nn.Parameter, where: Tensor) -> None:
-    """Give chosen entries of a parameter the optimizer state of a new parameter.
+    """Give chosen entries of a parameter the state tensors of a new parameter.
 
     Every state tensor of the parameter's shape is reset: momentum, first and second moments, their running
     maximum. A stale moment would throw a reborn weight of zero far from zero in one step. State without
-    an entry for each weight (Adafactor's row and column sums) is left alone.
+    an entry for each weight is left alone: Adafactor's row and column sums, and Adam's step count, so that a
+    reborn weight's first step is up to about three times the learning rate.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def forget_curvature(optimizer: Optimizer) -> None:
             state.clear()
 
 
-def gated_group_ids(optimizer: Optimizer) -> set[int]:
+def parameter_ids(optimizer: Optimizer) -> set[int]:
     """Identities of all parameters that the optimizer updates."""
     return {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
 

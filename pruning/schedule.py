@@ -25,6 +25,10 @@ class Schedule(Protocol):
     def end(self) -> float:
         """Progress from which masks stay as they are."""
 
+    @property
+    def sparse_from_start(self) -> bool:
+        """Whether training begins with a random mask; otherwise the policy chooses the first one."""
+
     def sparsity(self, progress: float) -> float:
         """Target sparsity at ``progress`` in [0, 1]."""
 
@@ -69,6 +73,11 @@ class CubicSchedule:
     def __post_init__(self) -> None:
         _check(self.final_sparsity, self.begin, self.end)
 
+    @property
+    def sparse_from_start(self) -> bool:
+        """Whether training begins with a random mask: no."""
+        return False
+
     def sparsity(self, progress: float) -> float:
         """Target sparsity at ``progress`` in [0, 1]."""
         if progress <= self.begin:
@@ -106,6 +115,11 @@ class ConstantSchedule:
     def begin(self) -> float:
         """Progress before which nothing is pruned: none."""
         return 0.0
+
+    @property
+    def sparse_from_start(self) -> bool:
+        """Whether training begins with a random mask: yes."""
+        return True
 
     def sparsity(self, progress: float) -> float:
         """Target sparsity at ``progress`` in [0, 1]."""
@@ -150,6 +164,11 @@ class MedianRuleSchedule:
             raise ValueError(f"first_density must lie in (0, 1], got {self.first_density}")
         if self.halvings < 1:
             raise ValueError(f"halvings must be at least 1, got {self.halvings}")
+
+    @property
+    def sparse_from_start(self) -> bool:
+        """Whether training begins with a random mask: no."""
+        return False
 
     def sparsity(self, progress: float) -> float:
         """Target sparsity at ``progress`` in [0, 1]."""

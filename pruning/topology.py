@@ -57,6 +57,8 @@ class TopologySnapshot:
         Silenced fraction, measured and asked for.
     live, born, died : int
         Live gates, and those that this update restored and silenced.
+    lifetime : float or None
+        Mean optimizer steps that the silenced ones had been live; None where none was silenced.
     threshold : float or None
         Importance at the edge, where the policy has one.
     layers : tuple of LayerTopology
@@ -76,6 +78,7 @@ class TopologySnapshot:
     live: int
     born: int
     died: int
+    lifetime: float | None
     threshold: float | None
     layers: tuple[LayerTopology, ...]
     sample_live: NDArray[np.bool_]
@@ -204,6 +207,7 @@ class TopologySnapshot:
             "born": self.born,
             "died": self.died,
             "churn": self.churn,
+            "lifetime": self.lifetime,
             "threshold": self.threshold,
             "layer_density": {layer.name: layer.density for layer in self.layers},
             "sample_live": self.sample_live.tolist(),
@@ -230,7 +234,7 @@ class TopologySnapshot:
     def from_state_dict(cls, state: Mapping[str, Any], gates: Gates) -> "TopologySnapshot":
         """Rebuild a snapshot of the network whose gates are given."""
         values: dict[str, Any] = {
-            key: value.numpy() if isinstance(value, Tensor) else value for key, value in state.items()
+            key: value.cpu().numpy() if isinstance(value, Tensor) else value for key, value in state.items()
         }
         values["layers"] = layer_topologies(gates, values["layers"])
         return cls(**values)

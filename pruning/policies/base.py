@@ -129,3 +129,11 @@ class GatingPolicy(Protocol):
         state : dict of str to Tensor
             What the policy returned last time, empty at the first update. Not to be modified.
         """
+
+
+def check_window_and_margin(window: float, margin: float) -> None:
+    """Refuse a window that is not a positive time or a negative margin."""
+    if not (math.isfinite(window) and window > 0.0):
+        raise ValueError(f"window must be a positive finite time in simulated hours, got {window}")
+    if not (math.isfinite(margin) and margin >= 0.0):
+        raise ValueError(f"margin must be a finite head start of at least 0, got {margin}")

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from grn import ConnectionBlock, Cooperation, ExpressionState, Kinetics, advance
 from pruning.gates import Gates
-from pruning.policies.base import GatingContext, GatingDecision, PolicyState
-from pruning.policies.smoothed import check_window_and_margin
+from pruning.policies.base import GatingContext, GatingDecision, PolicyState, check_window_and_margin
 from pruning.selection import kth_largest
 
 Gate = Literal["budget", "schmitt"]

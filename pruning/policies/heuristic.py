@@ -80,11 +80,16 @@ class HeuristicGating:
     def _threshold(
         self, context: GatingContext, importance: Tensor, state: PolicyState
     ) -> tuple[Tensor, Tensor]:
-        """τ of this update and whether it is frozen."""
+        """τ of this update, halving what passes until the budget is met, and whether it is frozen."""
         if not state:
             return initial_threshold(importance), torch.zeros((), dtype=torch.bool, device=importance.device)
         threshold = state["threshold"]
         frozen = state["frozen"] | self.plateau.reached(context.accuracies)
-        passing = (context.live & (importance >= threshold)).sum()
-        moves = ~frozen & (passing > context.budget.live)
-        return torch.where(moves, median_threshold(importance, context.live), threshold), frozen
+        passing = context.live & (importance >= threshold)
+        while not bool(frozen) and int(passing.sum()) > context.budget.live:
+            threshold = median_threshold(importance, passing)
+            halved = passing & (importance >= threshold)
+            if torch.equal(halved, passing):  # equal scores: no median parts them
+                break
+            passing = halved
+        return threshold, frozen

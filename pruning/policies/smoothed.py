@@ -1,11 +1,10 @@
 """The open-loop filter: Eq. 1 with every feedback and the Hill nonlinearity taken away."""
 
-import math
 from dataclasses import dataclass, field
 
 from grn import ExpressionState, Kinetics
 from grn.analytic import affine_response
-from pruning.policies.base import GatingContext, GatingDecision, PolicyState
+from pruning.policies.base import GatingContext, GatingDecision, PolicyState, check_window_and_margin
 from pruning.selection import kth_largest
 
 
@@ -54,11 +53,3 @@ class SmoothedImportanceGating:
             threshold=edge,
             expression=protein,
         )
-
-
-def check_window_and_margin(window: float, margin: float) -> None:
-    """Refuse a window that is not a positive time or a negative margin."""
-    if not (math.isfinite(window) and window > 0.0):
-        raise ValueError(f"window must be a positive finite time in simulated hours, got {window}")
-    if not (math.isfinite(margin) and margin >= 0.0):
-        raise ValueError(f"margin must be a finite head start of at least 0, got {margin}")

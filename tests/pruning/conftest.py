@@ -36,7 +36,6 @@ REGROWING = {
     "schmitt": ExpressionGating(window=2.0, gate="schmitt", backend="torch"),
 }
 POLICIES = {"magnitude": MagnitudeGating(), "random": RandomGating(), **REGROWING}
-EXACT = [name for name in POLICIES if name not in ("literal", "schmitt")]  # these two hold no exact count
 
 
 @dataclass

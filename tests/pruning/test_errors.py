@@ -106,13 +106,23 @@ def test_parametrized_and_lazy_layers_are_named():
     nn.utils.parametrizations.weight_norm(network[0])
     with pytest.raises(ValueError, match="layer '0' is computed by a parametrization"):
         Gates(network)
+    assert [layer.name for layer in Gates(network, exclude=["0"]).layers] == ["2"]
+    lazy = nn.Sequential(nn.LazyLinear(3), nn.Linear(3, 2))
     with pytest.raises(ValueError, match="layer '0' has no shape yet"):
-        Gates(nn.Sequential(nn.LazyLinear(3)))
+        Gates(lazy)
+    assert [layer.name for layer in Gates(lazy, layers=["1"]).layers] == ["1"]
 
 
-def test_schedule_that_no_update_completes():
-    with pytest.raises(ValueError, match=r"no update falls between .*\(step 15\) and total_steps=20"):
-        controller(model(), update_every=12)
+def test_updates_that_would_never_come():
+    with pytest.raises(ValueError, match=r"update_every must be at most total_steps=20, .* got 21"):
+        controller(model(), update_every=21)
+
+
+def test_classes_in_place_of_objects():
+    with pytest.raises(TypeError, match="policy must have needs_gradient and decide"):
+        controller(model(), policy=ExpressionGating)
+    with pytest.raises(TypeError, match="schedule must be a Schedule"):
+        controller(model(), schedule=CubicSchedule)
 
 
 def test_budget_below_the_floors():
@@ -151,6 +161,22 @@ def test_non_finite_gradients_refuse_the_update_and_keep_the_masks(start, optimi
         run.optimizer.step()
     assert torch.equal(run.controller.mask, mask)
     assert len(run.controller.history) == updates
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_one_bad_gradient_does_not_refuse_later_updates(start, optimizer):
+    """A bad gradient of a silent connection leaves the weights intact: training can go on."""
+    run = start("expression", optimizer, sparsity=0.9)
+    run.step(32)
+    run.optimizer.zero_grad()
+    run.loss().backward()
+    silent = ~run.controller.masks()["6"]
+    run.model[6].weight.grad[silent] = float("nan")
+    with pytest.raises(FloatingPointError, match="step 33: gradients of layer '6'"):
+        run.optimizer.step()
+    updates = len(run.controller.history)
+    run.step(6)
+    assert len(run.controller.history) == updates + 2
 
 
 def test_accuracy_must_be_a_fraction(start):

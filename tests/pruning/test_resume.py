@@ -71,13 +71,39 @@ def test_checkpoint_of_another_model_is_refused(start, tmp_path):
     with pytest.raises(ValueError, match="the checkpoint is of another run: its gates"):
         start("expression", granularity="connection").controller.load(path)
     with pytest.raises(
-        ValueError, match="its policy is 'ExpressionGating', this controller's is 'RigLGating'"
+        ValueError, match=r"its policy is .ExpressionGating\(.*this controller's is 'RigLGating"
     ):
         start("rigl").controller.load(path)
+    for options, named in (
+        ({"protection": 7}, "protection"),
+        ({"allocation": "uniform"}, "allocation"),
+        ({"sparsity": 0.6}, "schedule"),
+        ({"update_every": 5}, "update_every"),
+    ):
+        with pytest.raises(ValueError, match=f"its {named} is"):
+            start("expression", **options).controller.load(path)
     with pytest.raises(ValueError, match="its seed is 0, this controller's is 4"):
         start("expression", seed=4).controller.load(path)
     with pytest.raises(FileNotFoundError, match="no checkpoint at"):
         run.controller.load(tmp_path / "absent.safetensors")
+
+
+def test_incomplete_state_is_refused_and_changes_nothing(start):
+    run = start("expression")
+    run.step(30)
+    before = copy.deepcopy(run.controller.state_dict())
+    later = start("expression")
+    later.step(45)
+    for missing in ("history", "live", "gradients", "steps"):
+        state = later.controller.state_dict()
+        del state[missing]
+        with pytest.raises(ValueError, match=missing):
+            run.controller.load_state_dict(state)
+    state = later.controller.state_dict()
+    state["live"] = state["live"][1:]
+    with pytest.raises(ValueError, match="must hold masks of 300 gates"):
+        run.controller.load_state_dict(state)
+    assert same_tree(before, run.controller.state_dict())
 
 
 def test_foreign_safetensors_file_is_refused(start, tmp_path):
@@ -97,6 +123,8 @@ def test_tree_keeps_every_bit_and_type(tmp_path):
         "pair": (1, (2.5, torch.zeros(0, 3, dtype=torch.float64))),
         "bits": torch.tensor([True, False]),
         "half": torch.ones(2, dtype=torch.bfloat16),
+        "a/b": torch.zeros(1),
+        "a": {"b": torch.ones(1), 0: torch.full((1,), 2.0), "0": torch.full((1,), 3.0)},
     }
     save_tree(tmp_path / "tree.safetensors", tree)
     assert same_tree(load_tree(tmp_path / "tree.safetensors"), tree)
