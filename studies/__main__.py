@@ -37,7 +37,8 @@ def _one_line(
 def main(arguments: Sequence[str]) -> int:
     """Run a study and return the exit status.
 
-    0: done. 1: training failed. 2: the options or the data were refused. 130: interrupted.
+    0: done. 1: training failed, or a file could not be read or written. 2: the options or the data were
+    refused. 130: interrupted.
     """
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: python -m studies STUDY [OPTIONS]\n")
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR
-    except FloatingPointError as error:
+    except (FloatingPointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

@@ -9,17 +9,8 @@ from torch import nn
 
 from pruning import PruningController
 from pruning.checkpoint import load_tree, save_tree
+from studies.evaluation import EpochResult
 from studies.recipe import Recipe
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EpochResult:
-    """One point of a learning curve: what was true at the end of an epoch (counted from 1)."""
-
-    epoch: int
-    train_loss: float  # mean cross-entropy over the epoch's steps, nats
-    validation_accuracy: float  # fraction
-    sparsity: float  # silenced share of the gated connections; 0 without a controller
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

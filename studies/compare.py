@@ -17,6 +17,7 @@ from studies.report import aggregation, write_report
 from studies.runs import run_all
 from studies.workbench import Run, open_study
 
+GROWING = ("policies", "sparsities", "seeds")  # a finished study may be resumed with more of these
 COMPACT: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0), "pad_edge": False}  # fits 80 columns
 
 
@@ -26,7 +27,8 @@ class Compare(TrainingOptions):
 
     All policies of one seed start from the same weights and see the same batches, so that they differ in the
     policy alone. Choices are made on the validation split; the test split is scored once a run, at its end.
-    Results go to --out: records.jsonl, one line a run, and report.html.
+    Results go to --out: records.jsonl, one line a run, and report.html. With --resume a study goes on, also
+    with more policies, sparsities or seeds than before.
 
     Policies: dense, small-dense (a narrower network of the pruned one's size), static, set, rigl (sparse from
     scratch), random, magnitude, smoothed, heuristic, heuristic-literal, expression, expression-schmitt.
@@ -78,19 +80,23 @@ def run(config: Compare) -> list[RunRecord]:
     ------
     ValueError
         For anything that could not work, before any file is written.
+    FloatingPointError
+        If training or pruning of some runs diverged, after all others are done and reported.
     """
     config.check()
     console = Console()
     runs = config.runs()
-    bench = open_study("compare", config, config.described(), config.out, runs)
+    bench = open_study("compare", config, config.described(), config.out, runs, growing=GROWING)
     console.print(
         f"{bench.dataset.summary()}; {bench.shape.name}, {bench.shape.parameters:,} parameters", markup=False
     )
-    records = run_all(bench, runs, StudyProgress(console, runs=len(runs), epochs=config.epochs))
-    for table in tables(records):
-        console.print(table)
-    console.print(f"report: {write_report(config.out)}", highlight=False, soft_wrap=True)
-    return records
+    outcome = run_all(bench, runs, StudyProgress(console, runs=len(runs), epochs=config.epochs))
+    if outcome.records:
+        for table in tables(outcome.records):
+            console.print(table)
+        console.print(f"report: {write_report(config.out)}", highlight=False, soft_wrap=True)
+    outcome.check()
+    return outcome.records
 
 
 def tables(records: Sequence[RunRecord]) -> list[Table]:

@@ -1,4 +1,4 @@
-"""What a classifier gets right: accuracy, macro F1, recall by class, confusion."""
+"""What a classifier gets right: accuracy, macro F1, recall by class, confusion, and how they change."""
 
 from dataclasses import dataclass
 
@@ -29,6 +29,16 @@ class Evaluation:
     macro_f1: float
     per_class_recall: list[float | None]
     confusion: list[list[int]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochResult:
+    """One point of a learning curve: what was true at the end of an epoch (counted from 1)."""
+
+    epoch: int
+    train_loss: float  # mean cross-entropy over the epoch's steps, nats
+    validation_accuracy: float  # fraction
+    sparsity: float  # silenced share of the gated connections; 0 without a controller
 
 
 def score(confusion: Tensor) -> Evaluation:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import nn
@@ -10,7 +11,7 @@ from models import CompactFERNet, GeneInspiredNet
 from studies.data import ImageDataset
 from studies.randomness import derive_seed, isolated_randomness
 
-MODELS = ("auto", "gene", "cnn")
+Model = Literal["auto", "gene", "cnn"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,8 +99,8 @@ def shape_for(model: str, dataset: ImageDataset, *, width: int, hidden: tuple[in
     ValueError
         If the model is unknown.
     """
-    if model not in MODELS:
-        raise ValueError(f"unknown model {model!r}: expected one of {', '.join(MODELS)}")
+    if model not in get_args(Model):
+        raise ValueError(f"unknown model {model!r}: expected one of {', '.join(get_args(Model))}")
     channels, height, side = dataset.train.images.shape[1:]
     if model == "gene" or (model == "auto" and dataset.name == "digits"):
         return NetworkShape(

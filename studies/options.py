@@ -8,15 +8,14 @@ from typing import Literal, TypeVar, get_args
 import torch
 
 from pruning.allocation import Allocation
+from pruning.gates import Granularity
 from studies.gating_options import GatingOptions
-from studies.networks import MODELS
+from studies.networks import Model
 from studies.policies import POLICIES, PolicyChoice, check_policy
 from studies.recipe import Recipe
 
-Model = Literal["auto", "gene", "cnn"]
 Switch = Literal["auto", "on", "off"]
-Granularity = Literal["weight", "connection", "unit"]
-AllocationOption = Literal["auto", "global", "uniform", "erk"]
+AllocationOption = Literal["auto", Allocation]
 FACES_SIZE = 24  # pixels; faces are drawn at any size, and a study of them takes minutes at this one
 UPDATES = 40  # mask updates in a run when update_every is not given
 
@@ -49,7 +48,7 @@ class TrainingOptions(GatingOptions):
     threads: int | None = None  # CPU threads; None: torch's choice, and a resumed study's own
     keep_weights: bool = False  # also write the final weights and masks of every run
     checkpoint_seconds: float | None = None  # also checkpoint inside an epoch, after so many seconds
-    resume: bool = False  # continue the study in --out
+    resume: bool = False  # continue the study in --out, if there is one
 
     def check(self) -> None:
         """Refuse options that no run could use.
@@ -61,7 +60,7 @@ class TrainingOptions(GatingOptions):
         """
         for name, choices in (
             ("test_split", ("public", "private")),
-            ("model", MODELS),
+            ("model", get_args(Model)),
             ("augment", get_args(Switch)),
             ("granularity", get_args(Granularity)),
             ("allocation", get_args(AllocationOption)),

@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from studies.checkpointing import EpochResult
+from studies.evaluation import EpochResult
 from studies.records import RunRecord
 
 SECONDS_BETWEEN_LINES = 10.0  # of epochs, where there is no terminal
@@ -38,6 +38,7 @@ class StudyProgress:
         self.epochs = epochs
         self.number = 0
         self._label = ""
+        self._epochs_shown = 0
         self._last_line = 0.0
         self._bars: Progress | None = None
         if console.is_terminal:
@@ -78,6 +79,7 @@ class StudyProgress:
         """Start a run."""
         self.number += 1
         self._label = label
+        self._epochs_shown = 0
         self._last_line = time.monotonic()
         if self._bars is not None:
             self._bars.update(self._all, description=f"run {self.number} of {self.runs}")
@@ -85,6 +87,7 @@ class StudyProgress:
 
     def epoch(self, result: EpochResult) -> None:
         """Show an epoch's end."""
+        self._epochs_shown = result.epoch
         state = f"validation {result.validation_accuracy:.2%}, sparsity {result.sparsity:.1%}"
         if self._bars is not None:
             self._bars.advance(self._all)
@@ -97,6 +100,14 @@ class StudyProgress:
                 highlight=False,
                 soft_wrap=True,
             )
+
+    def fail(self, reason: str) -> None:
+        """Show why a run has no result."""
+        self.console.print(
+            f"[{self.number}/{self.runs}] {self._label}: failed: {reason}", markup=False, soft_wrap=True
+        )
+        if self._bars is not None:
+            self._bars.advance(self._all, self.epochs - self._epochs_shown)
 
     def end(self, record: RunRecord) -> None:
         """Show a run's result, which is on disk by now."""

@@ -4,7 +4,9 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -56,6 +58,47 @@ def commit() -> str | None:
         return None
     changed = _git(root, "status", "--porcelain", "--", *SOURCE)
     return head if changed == "" else f"{head}-dirty"
+
+
+class OtherCommitWarning(UserWarning):
+    """A study holds runs of another commit than the one that goes on with it."""
+
+
+def warn_of_other_commits(recorded: Sequence[str | None], running: str | None) -> None:
+    """Warn, once, if finished runs come from another commit than the running source.
+
+    Parameters
+    ----------
+    recorded : sequence of str or None
+        The commit of every finished run.
+    running : str or None
+        The commit of the running source, as :func:`commit` returns it.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_of_other_commits(["1f0c9e2b77", "1f0c9e2b77", "a55d3c8e01"], "a55d3c8e01")
+    >>> print(*(warning.message for warning in caught))
+    finished runs come from another commit than the running source, a55d3c8: 2 from 1f0c9e2
+    """
+    others = Counter(made for made in recorded if made != running)
+    if others:
+        counts = ", ".join(f"{count} from {_short(made)}" for made, count in others.items())
+        warnings.warn(
+            f"finished runs come from another commit than the running source, {_short(running)}: {counts}",
+            OtherCommitWarning,
+            stacklevel=2,
+        )
+
+
+def _short(name: str | None) -> str:
+    """First characters of a commit, with its "-dirty" mark."""
+    if name is None:
+        return "unknown"
+    head, mark, _ = name.partition("-dirty")
+    return head[:7] + mark
 
 
 def hardware(device: torch.device) -> dict[str, str | int]:

@@ -1,8 +1,9 @@
 """How a study goes through its runs: rehearsed, trained, recorded one after another, and resumed."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,15 @@ from torch import nn
 
 from pruning import PruningController, measure_cost
 from pruning.checkpoint import write_atomically
-from studies.checkpointing import EpochResult
-from studies.directory import CONFIG, RECORDS, RUNS, finished_runs, write_config
+from studies.directory import RECORDS, RUNS, finished_runs, stored_config, write_config
+from studies.evaluation import EpochResult
 from studies.networks import NetworkShape
 from studies.progress import StudyProgress
 from studies.provenance import state_digest
 from studies.randomness import isolated_randomness
 from studies.recipe import make_optimizer
 from studies.records import RunRecord, append_record
-from studies.report.topology_figure import write_topology
+from studies.topology_store import write_topology
 from studies.training import train
 from studies.workbench import Run, Workbench, live_parameters
 
@@ -28,7 +29,7 @@ def rehearse(bench: Workbench, runs: Sequence[Run]) -> None:
     """Build every network and controller once: what cannot work is refused before anything is written.
 
     Each also takes one training step with one update of the masks, so that kernels are compiled before the
-    first run is timed.
+    first run is timed; whether its numbers are finite is left to the run.
 
     Raises
     ------
@@ -48,8 +49,9 @@ def rehearse(bench: Workbench, runs: Sequence[Run]) -> None:
             optimizer = make_optimizer(model, bench.recipe)
             attach = bench.attach(run, update_every=1)
             controller = attach(model, optimizer, 1) if attach is not None else None
-            model(images).square().mean().backward()
-            optimizer.step()
+            with suppress(FloatingPointError):
+                model(images).square().mean().backward()
+                optimizer.step()
             if controller is not None:
                 controller.close()
 
@@ -139,13 +141,40 @@ def _resolved(bench: Workbench, shape: NetworkShape, controller: PruningControll
     return as_read_back
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a study has after its last run."""
+
+    records: list[RunRecord]  # of the finished runs, in the order of the study
+    failed: Mapping[Run, str]  # why a run has no record
+
+    def check(self) -> None:
+        """Do nothing if every run is finished.
+
+        Raises
+        ------
+        FloatingPointError
+            Names the runs that failed, and why.
+        """
+        if self.failed:
+            total = len(self.records) + len(self.failed)
+            reasons = "; ".join(f"{run}: {reason}" for run, reason in self.failed.items())
+            raise FloatingPointError(
+                f"{len(self.failed)} of {total} runs failed: {reasons}. "
+                "The others are kept; the same command with --resume tries the failed ones again"
+            )
+
+
 def run_all(
     bench: Workbench,
     runs: Sequence[Run],
     progress: StudyProgress,
     finish: Callable[[Run, nn.Module, PruningController | None], None] | None = None,
-) -> list[RunRecord]:
+) -> Outcome:
     """Go through the runs of a study and write a record after each; finished ones are not run again.
+
+    A run that diverges gets no record and does not stop those after it. Its checkpoint is removed, since it
+    may hold the cause: the next try begins anew.
 
     Parameters
     ----------
@@ -160,13 +189,14 @@ def run_all(
 
     Returns
     -------
-    list of RunRecord
-        In the order of ``runs``, those read from the directory included.
+    Outcome
+        The records, those read from the directory included, and the runs that failed.
     """
     rehearse(bench, runs)
     records = {record.key: record for record in finished_runs(bench.directory, resume=bench.options.resume)}
-    if not (bench.directory / CONFIG).exists():
+    if stored_config(bench.directory) != bench.config:
         write_config(bench.directory, bench.config)
+    failed: dict[Run, str] = {}
     with progress:
         for run in runs:
             key, folder = bench.key(run), bench.folder(run)
@@ -174,7 +204,13 @@ def run_all(
                 progress.skip(str(run))
             else:
                 progress.begin(str(run))
-                record, model, controller = execute(bench, run, progress.epoch)
+                try:
+                    record, model, controller = execute(bench, run, progress.epoch)
+                except FloatingPointError as error:
+                    failed[run] = str(error)
+                    progress.fail(str(error))
+                    _clear(folder)
+                    continue
                 if bench.options.keep_weights:
                     save_weights(folder, model, controller)
                 if run == bench.pictured and controller is not None:
@@ -186,7 +222,7 @@ def run_all(
                 progress.end(record)
             _clear(folder)
     _remove_if_empty(bench.directory / RUNS)
-    return [records[bench.key(run)] for run in runs]
+    return Outcome(records=[records[bench.key(run)] for run in runs if run not in failed], failed=failed)
 
 
 def save_weights(folder: Path, model: nn.Module, controller: PruningController | None) -> None:

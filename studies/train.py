@@ -54,6 +54,8 @@ def run(config: Train) -> list[RunRecord]:
     ------
     ValueError
         For anything that could not work, before any file is written.
+    FloatingPointError
+        If training or pruning diverged.
     """
     config.check()
     console = Console()
@@ -69,10 +71,11 @@ def run(config: Train) -> list[RunRecord]:
         if controller is not None:
             console.print(controller.summary(), markup=False, highlight=False, soft_wrap=True)
 
-    records = run_all(bench, plan, StudyProgress(console, runs=1, epochs=config.epochs), finish)
+    outcome = run_all(bench, plan, StudyProgress(console, runs=1, epochs=config.epochs), finish)
+    outcome.check()
     console.print(f"weights: {config.out / 'weights.safetensors'}", highlight=False, soft_wrap=True)
     console.print(f"report: {write_report(config.out)}", highlight=False, soft_wrap=True)
-    return records
+    return outcome.records
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from pruning import PruningController
 from studies.augmentation import DRAWS_PER_IMAGE, augment
-from studies.checkpointing import EpochResult, Position, load_position, save_position
+from studies.checkpointing import Position, load_position, save_position
 from studies.data import ImageDataset, ImageSplit
-from studies.evaluation import Evaluation, evaluate
+from studies.evaluation import EpochResult, Evaluation, evaluate
 from studies.randomness import derive_seed, isolated_randomness
 from studies.recipe import Recipe, cosine_learning_rate, make_optimizer, steps_per_epoch
 

@@ -11,11 +11,11 @@ from torch import nn
 
 from pruning import ConstantSchedule, PruningController, RandomGating
 from studies.data import ImageDataset, load_dataset
-from studies.directory import RUNS, check_same_config, finished_runs, stored_config
+from studies.directory import RUNS, check_writable, continued_config, finished_runs, stored_config
 from studies.networks import NetworkShape, match_parameters, shape_for
 from studies.options import TrainingOptions
 from studies.policies import POLICIES
-from studies.provenance import commit, data_digest, hardware, versions
+from studies.provenance import commit, data_digest, hardware, versions, warn_of_other_commits
 from studies.recipe import Recipe, make_optimizer, steps_per_epoch
 from studies.records import run_key
 from studies.training import Attach
@@ -95,7 +95,6 @@ class Workbench:
             update_every=self.options.update_interval(self.total_steps),
             granularity=self.options.granularity,
             allocation="global",
-            exclude=self.excluded(model),
         )
         controller.close()
         return match_parameters(self.shape, live_parameters(model, controller))
@@ -121,7 +120,6 @@ class Workbench:
                 update_every=update_every or self.options.update_interval(total_steps),
                 granularity=self.options.granularity,
                 allocation=self.options.allocation_of(choice),
-                exclude=self.excluded(model),
                 importance=self.options.importance,
                 minimum_layer_density=self.options.minimum_layer_density,
                 protection=self.options.protection,
@@ -130,12 +128,6 @@ class Workbench:
             )
 
         return attached
-
-    def excluded(self, model: nn.Module) -> tuple[str, ...]:
-        """Layers that stay dense: with unit gates the classifier, whose units are the classes."""
-        if self.options.granularity != "unit":
-            return ()
-        return ([name for name, module in model.named_modules() if isinstance(module, nn.Linear)][-1],)
 
 
 def live_parameters(model: nn.Module, controller: PruningController | None) -> int:
@@ -166,9 +158,18 @@ def choose_pictured(runs: Sequence[Run]) -> Run | None:
 
 
 def open_study(
-    study: str, options: TrainingOptions, config: dict[str, Any], directory: Path, runs: Sequence[Run]
+    study: str,
+    options: TrainingOptions,
+    config: dict[str, Any],
+    directory: Path,
+    runs: Sequence[Run],
+    *,
+    growing: Sequence[str] = (),
 ) -> Workbench:
-    """Load the data and settle what is left open; writes nothing.
+    """Load the data and settle what is left open; leaves nothing behind in the directory.
+
+    Finished runs of another commit than the running source's are warned about: see
+    :func:`studies.provenance.warn_of_other_commits`.
 
     Parameters
     ----------
@@ -182,13 +183,17 @@ def open_study(
         Where it writes.
     runs : sequence of Run
         What it will run.
+    growing : sequence of str, optional
+        Options that hold a list to which a resumed study may add.
 
     Raises
     ------
     ValueError
-        If the directory holds a study that may not be continued so, or the data cannot be read.
+        If the directory cannot be written or holds a study that may not be continued so, or the data cannot
+        be read.
     """
-    finished_runs(directory, resume=options.resume)
+    check_writable(directory)
+    finished = finished_runs(directory, resume=options.resume)
     stored = (stored_config(directory) if options.resume else None) or {}
     threads = options.threads or stored.get("threads") or torch.get_num_threads()
     device = options.torch_device()
@@ -205,7 +210,9 @@ def open_study(
         "threads": threads,
         "data_digest": data_digest(dataset),
     }
-    check_same_config(directory, config)
+    config = continued_config(directory, config, growing)
+    source = commit()
+    warn_of_other_commits([record.commit for record in finished], source)
     torch.set_num_threads(threads)
     return Workbench(
         study=study,
@@ -214,6 +221,6 @@ def open_study(
         dataset=dataset,
         device=device,
         directory=directory,
-        provenance={"versions": versions(), "hardware": hardware(device), "commit": commit()},
+        provenance={"versions": versions(), "hardware": hardware(device), "commit": source},
         pictured=choose_pictured(runs),
     )

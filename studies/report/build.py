@@ -29,8 +29,8 @@ from studies.report.sections import (
     training_blocks,
 )
 from studies.report.tables import run_text
-from studies.report.topology_figure import read_topology
 from studies.report.verdict import answer
+from studies.topology_store import read_topology
 
 REPORT = "report.html"
 
@@ -98,7 +98,7 @@ def build_page(
     config
         The study's configuration, if known: its policies, sparsities and seeds say which runs are missing.
     topology
-        A run and its snapshots, as `studies.report.topology_figure.read_topology` returns them.
+        A run and its snapshots, as `studies.topology_store.read_topology` returns them.
     torn
         Whether the records end in an unfinished line.
     """

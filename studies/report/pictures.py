@@ -21,7 +21,8 @@ from studies.report.aggregation import check_records, choose_base, paired_differ
 from studies.report.build import load_records
 from studies.report.figures import accuracy_figure, paired_figure
 from studies.report.run_figures import density_figure
-from studies.report.topology_figure import read_topology, topology_figure
+from studies.report.topology_figure import topology_figure
+from studies.topology_store import read_topology
 
 FORMATS = ("png", "svg")
 

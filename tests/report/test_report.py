@@ -17,7 +17,7 @@ from studies.compare import Compare
 from studies.report.build import main, write_report
 from studies.report.pictures import write_pictures
 from studies.report.tables import study_command
-from studies.report.topology_figure import StoredSnapshot, write_topology
+from studies.topology_store import StoredSnapshot, write_topology
 
 HOSTILE = '<script>alert("x")</script>'
 PLAN = {"policies": "dense,magnitude,smoothed,heuristic,expression", "sparsities": "0.5,0.9", "seeds": 3}

@@ -2,14 +2,8 @@ import networkx as nx
 import pytest
 from study_records import make_graph
 
-from studies.report.topology_figure import (
-    StoredSnapshot,
-    read_topology,
-    sample_units,
-    topology_animation,
-    topology_figure,
-    write_topology,
-)
+from studies.report.topology_figure import topology_animation, topology_figure
+from studies.topology_store import StoredSnapshot, read_topology, sample_units, write_topology
 
 RUN = {"policy": "expression", "target_sparsity": 0.9, "seed": 0}
 

@@ -13,6 +13,12 @@ def same_threads():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def same_commit(monkeypatch):
+    """A developer may commit or save a file between two studies of one test."""
+    monkeypatch.setattr("studies.workbench.commit", lambda: "0123456789abcdef")
+
+
 @pytest.fixture(scope="session")
 def digits():
     return load_dataset("digits")

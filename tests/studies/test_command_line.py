@@ -91,5 +91,5 @@ def test_diverged_training_is_one_line(tmp_path, capsys):
     options = ["--optimizer", "sgd", "--learning-rate", "1e30", "--policy", "dense"]
     assert main(["train", *SMALL, *options, "--out", str(tmp_path / "out")]) == 1
     errors = capsys.readouterr().err
-    assert errors.startswith("error: the training loss became")
+    assert errors.startswith("error: 1 of 1 runs failed: dense, seed 0: the training loss became")
     assert errors.count("\n") == 1

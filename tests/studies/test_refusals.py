@@ -1,6 +1,8 @@
 """Bad input is refused in one message, before any file is written."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -41,7 +43,7 @@ BAD_OPTIONS = [
     ({"hidden": "128,x"}, "hidden must be positive integers such as 128,64"),
     ({"hidden": "128,0"}, "hidden must be positive integers such as 128,64"),
     ({"update_every": 0}, "update_every must be at least 1, got 0"),
-    ({"update_every": 100_000}, "final sparsity would not be reached"),
+    ({"update_every": 100_000}, "update_every must be at most total_steps"),
     ({"prune_begin": 0.9, "prune_end": 0.5}, "prune_begin and prune_end must be fractions of training"),
     ({"threads": 0}, "threads must be at least 1, got 0"),
     ({"checkpoint_seconds": -1.0}, "checkpoint_seconds must be"),
@@ -84,6 +86,32 @@ def test_out_that_is_a_file_is_refused(tiny):
     with pytest.raises(ValueError, match="is a file"):
         run_compare(Compare(**tiny))
     assert tiny["out"].read_text() == "mine"
+
+
+@pytest.mark.parametrize("out", ["/proc/x/y", "{file}/below", "{loop}"])
+def test_out_that_cannot_be_made_is_refused_at_once(tmp_path, monkeypatch, capsys, out):
+    file, loop = tmp_path / "file", tmp_path / "loop"
+    file.write_text("mine")
+    loop.symlink_to(tmp_path / "nowhere" / "else")
+    monkeypatch.setattr("studies.workbench.load_dataset", None)
+    out = out.format(file=file, loop=loop)
+    assert main(["compare", "--data", "digits", "--out", out]) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith(f"error: --out must be a directory that can be written to, {out} cannot be (")
+    assert errors.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == [file, loop]
+
+
+def test_a_full_disk_is_one_line(tiny, monkeypatch, capsys):
+    def full(path, record):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("studies.runs.append_record", full)
+    options = ["--data", "digits", "--fraction", "0.3", "--epochs", "1", "--hidden", "16", "--threads", "1"]
+    assert main(["train", *options, "--policy", "dense", "--out", str(tiny["out"])]) == 1
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: [Errno 28] No space left on device")
+    assert errors.count("\n") == 1
 
 
 def contents(directory: Path):

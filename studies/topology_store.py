@@ -1,0 +1,174 @@
+"""Graphs of a run over training, stored for the report to draw: a sample of updates and of units."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import networkx as nx
+import numpy as np
+
+from pruning.checkpoint import write_atomically
+
+FILE = "topology.json"
+Node = tuple[int, int]
+
+
+class Snapshot(Protocol):
+    """What a topology animation needs of a snapshot."""
+
+    @property
+    def step(self) -> int:
+        """Training step of the update."""
+
+    @property
+    def sparsity(self) -> float:
+        """Silenced fraction after the update."""
+
+    def to_digraph(self) -> nx.DiGraph:
+        """Return the units and their live connections."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredSnapshot:
+    """A snapshot read back by `read_topology`: a sample of the units, with the sizes of whole layers."""
+
+    step: int
+    sparsity: float
+    graph: nx.DiGraph
+
+    def to_digraph(self) -> nx.DiGraph:
+        """Return the stored graph."""
+        return self.graph
+
+
+def sample_units(graph: nx.DiGraph, maximum_units: int = 64) -> dict[int, list[Node]]:
+    """Choose the units to draw: in every column those of highest degree, ties by number, in their order.
+
+    Examples
+    --------
+    >>> graph = nx.DiGraph([((0, 0), (1, 0)), ((0, 0), (1, 1)), ((0, 1), (1, 1))])
+    >>> sample_units(graph, maximum_units=1)
+    {0: [(0, 0)], 1: [(1, 1)]}
+    """
+    if maximum_units < 1:
+        raise ValueError(f"maximum_units must be at least 1 unit a layer, got {maximum_units}")
+    if graph.number_of_nodes() == 0:
+        raise ValueError(
+            "the graph must have at least one unit, got an empty graph: pass a snapshot's to_digraph()"
+        )
+    columns: dict[int, list[Node]] = {}
+    for node in graph.nodes:
+        if not (isinstance(node, tuple) and len(node) == 2):
+            raise ValueError(f"nodes must be pairs (layer index, unit), got {node!r}")
+        columns.setdefault(int(node[0]), []).append(node)
+    degree = dict(graph.degree())
+    return {
+        column: sorted(sorted(units, key=lambda node: (-degree[node], node[1]))[:maximum_units])
+        for column, units in sorted(columns.items())
+    }
+
+
+def spread_evenly(items: Sequence[Snapshot], count: int) -> list[Snapshot]:
+    """Up to ``count`` items spread evenly, the first and the last among them."""
+    if len(items) <= count:
+        return list(items)
+    return [items[place] for place in np.unique(np.linspace(0, len(items) - 1, count).round().astype(int))]
+
+
+def column_totals(graph: nx.DiGraph) -> dict[int, int]:
+    """Units of every column of the network, also of those a stored sample left out."""
+    totals: dict[int, int] = {}
+    for node in graph.nodes:
+        totals[node[0]] = totals.get(node[0], 0) + 1
+    for column, total in graph.graph.get("column_units", {}).items():
+        totals[column] = max(total, totals.get(column, 0))
+    return dict(sorted(totals.items()))
+
+
+def write_topology(
+    directory: Path,
+    snapshots: Sequence[Snapshot],
+    *,
+    run: Mapping[str, Any],
+    maximum_units: int = 40,
+    maximum_frames: int = 12,
+) -> Path:
+    """Store a sample of a run's graphs in the study's directory, where the report finds them.
+
+    Parameters
+    ----------
+    directory
+        The study's directory; ``topology.json`` is written there whole or not at all.
+    snapshots
+        The controller's history.
+    run
+        The run's record, or at least its ``policy``, ``target_sparsity`` and ``seed``.
+    """
+    if not snapshots:
+        raise ValueError(
+            "write_topology needs at least one snapshot, got none: train with a PruningController"
+        )
+    chosen = spread_evenly(snapshots, maximum_frames)
+    last = chosen[-1].to_digraph()
+    shown = {node for units in sample_units(last, maximum_units).values() for node in units}
+    frames = []
+    for snapshot in chosen:
+        graph = snapshot.to_digraph()  # one at a time: a dense layer has 100,000 edges
+        edges = []
+        for source, target, data in graph.edges(data=True):
+            if source in shown and target in shown:
+                level = data.get("expression")
+                edges.append(
+                    [
+                        *source,
+                        *target,
+                        data.get("weight", 1),
+                        None if level is None else round(float(level), 3),
+                    ]
+                )
+        frames.append({"step": int(snapshot.step), "sparsity": float(snapshot.sparsity), "edges": edges})
+    document = {
+        "run": {key: run[key] for key in ("policy", "target_sparsity", "seed")},
+        "nodes": [[*node, str(last.nodes[node].get("layer", node[0]))] for node in sorted(shown)],
+        "column_units": {str(column): total for column, total in column_totals(last).items()},
+        "frames": frames,
+    }
+    path = Path(directory) / FILE
+    write_atomically(path, json.dumps(document, separators=(",", ":"), default=_plain).encode())
+    return path
+
+
+def read_topology(directory: Path) -> tuple[dict[str, Any], list[StoredSnapshot]] | None:
+    """Read what `write_topology` stored: the run and its snapshots; None where a study stored none."""
+    path = Path(directory) / FILE
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        totals = {int(column): int(total) for column, total in document["column_units"].items()}
+        snapshots = []
+        for frame in document["frames"]:
+            graph = nx.DiGraph(column_units=totals)
+            for column, unit, layer in document["nodes"]:
+                graph.add_node((column, unit), layer=layer, unit=unit)
+            for a, b, c, d, weight, level in frame["edges"]:
+                graph.add_edge(
+                    (a, b), (c, d), weight=weight, **({} if level is None else {"expression": level})
+                )
+            snapshots.append(StoredSnapshot(step=frame["step"], sparsity=frame["sparsity"], graph=graph))
+        return document["run"], snapshots
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} must be a topology file written by write_topology, got {error}: delete it"
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """Numpy scalars as numbers."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"cannot store {type(value).__name__} in {FILE}")
