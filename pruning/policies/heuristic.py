@@ -20,9 +20,9 @@ class HeuristicGating:
     rewiring, and at each layer's floor (τ alone silences 64-77 % at its first step and halves
     the rest at each later one). The connections that rewiring restores fill the budget exactly.
 
-    τ starts at mean + ½ standard deviation of the scores; when more connections pass it than
-    the budget allows, it becomes the median of the remaining; it freezes once validation accuracy is
-    stable. A frozen τ may leave the network denser than its target, and the measured sparsity says so.
+    τ starts at mean + ½ standard deviation of the scores; while more connections pass it than the budget
+    allows, it becomes the median of the remaining; it freezes once validation accuracy is stable, be it at
+    chance. A frozen τ may leave the network denser than its target, and the measured sparsity says so.
 
     Parameters
     ----------
