@@ -17,11 +17,9 @@ from pruning.gates import Gates, Granularity
 from pruning.gradients import GradientObserver
 from pruning.importance import Importance, mean_over
 from pruning.optimizer_state import forget_curvature, parameter_ids, reset_entries
-from pruning.policies.base import GatingContext, GatingDecision, GatingPolicy, PolicyState
+from pruning.policies.base import GatingContext, GatingPolicy, PolicyState
 from pruning.schedule import Schedule
-from pruning.topology import TopologySnapshot, layer_topologies
-
-_SAMPLED_GATES = 64
+from pruning.topology import TopologySnapshot, layer_table, take_snapshot
 
 
 class PruningController:
@@ -164,12 +162,8 @@ class PruningController:
         self._silent = ~self._live
         self._born_at = torch.zeros(self.gates.total, dtype=torch.int32, device=device)
         self._live_count = self.gates.total
-        sample = min(_SAMPLED_GATES, self.gates.total)
-        self._sample = torch.linspace(
-            0, self.gates.total - 1, sample, device=device, dtype=torch.float64
-        ).long()
         self._gradients = GradientObserver(self.gates)
-        self._refuse_non_finite(self.gates.magnitude(), "weights")
+        self.gates.refuse_non_finite(self.gates.magnitude(), "controller refused: weights")
         if schedule.sparse_from_start:
             self._start_sparse()
         self._handles = [
@@ -233,24 +227,12 @@ class PruningController:
 
     def summary(self) -> str:
         """Table of layers, shapes and live gates, as text."""
-        counts = self.gates.live_per_layer(self._live)
-        rows = [("layer", "weight", "live", "gates", "density")]
-        for layer, count in zip(self.gates.layers, counts, strict=True):
-            shape = " x ".join(map(str, layer.weight.shape))
-            rows.append((layer.name, shape, f"{count:,}", f"{layer.gates:,}", f"{count / layer.gates:.4f}"))
-        rows.append(("total", "", f"{sum(counts):,}", f"{self.gates.total:,}", f"{self.density:.4f}"))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            f"{name:<{widths[0]}}  {shape:<{widths[1]}}  "
-            + "  ".join(f"{text:>{width}}" for text, width in zip(rest, widths[2:], strict=True))
-            for name, shape, *rest in rows
-        ]
         state = (
             f"{type(self.policy).__name__}, {self.gates.granularity} gates, step {self.steps:,} of "
             f"{self.total_steps:,}, {len(self.history)} updates, "
             f"target sparsity {self.schedule.final_sparsity:g}"
         )
-        return "\n".join([state, *(line.rstrip() for line in lines)])
+        return f"{state}\n{layer_table(self.gates, self.gates.live_per_layer(self._live))}"
 
     # ------------------------------------------------------------------ what a loop may call
 
@@ -415,26 +397,14 @@ class PruningController:
         self._set_mask(self._budget(self.schedule.sparsity(0.0)).select(priority))
         self.gates.silence(self._silent)
 
-    def _refuse_non_finite(self, values: Tensor, what: str) -> None:
-        finite = torch.isfinite(values)
-        if bool(finite.all()):
-            return
-        self._gradients.clear()  # or what was observed now would refuse every later update as well
-        for layer in self.gates.layers:
-            bad = int((~finite[layer.slice]).sum())
-            if bad:
-                raise FloatingPointError(
-                    f"update refused at step {self.steps}: {what} of layer {layer.name!r} are not finite in "
-                    f"{bad:,} of {layer.gates:,} gates; masks are unchanged. Go back to the last checkpoint "
-                    "with a lower learning rate or clipped gradients"
-                )
-
     def _update(self) -> None:
         progress = self.steps / self.total_steps
         magnitude = self.gates.magnitude()
-        self._refuse_non_finite(magnitude, "weights")
         gradient, taylor = self._gradients.read()
-        self._refuse_non_finite(gradient + taylor, "gradients")
+        self._gradients.clear()  # before a refusal, or what was observed would refuse every later update too
+        refused = f"update refused at step {self.steps} and masks are unchanged: "
+        self.gates.refuse_non_finite(magnitude, f"{refused}weights")
+        self.gates.refuse_non_finite(gradient + taylor, f"{refused}gradients")
         age = torch.where(self._live, (self.steps - self._born_at) / self.total_steps, 0.0)
         reborn = self._live & (self._born_at > 0)
         protected = reborn & (self.steps - self._born_at <= self.protection * self.update_every)
@@ -465,54 +435,33 @@ class PruningController:
         born = decision.mask & ~self._live
         died = self._live & ~decision.mask
         lifetime = mean_over(age * self.total_steps, died) if bool(died.any()) else None
-        self._reset_optimizer(born | died)
+        for layer, parameter in self.gates.parameters():
+            flipped = self.gates.view_for(layer, parameter, born | died)
+            reset_entries(self._optimizer, parameter, flipped)
+        forget_curvature(self._optimizer)
         self._born_at.masked_fill_(born, self.steps)
         self._set_mask(decision.mask)
         self.gates.silence(self._silent)
         if self.gates.granularity == "unit":
-            self._renew_units(born, context.generator)
+            self.gates.renew_units(born, context.generator)
         self._state = dict(decision.state)
-        self._gradients.clear()
-        self.history.append(self._snapshot(decision, sparsity, born, died, lifetime))
-
-    def _reset_optimizer(self, flipped: Tensor) -> None:
-        for layer, parameter in self.gates.parameters():
-            reset_entries(self._optimizer, parameter, self.gates.view_for(layer, parameter, flipped))
-        forget_curvature(self._optimizer)
+        self.history.append(
+            take_snapshot(
+                self.gates,
+                self._live,
+                born,
+                died,
+                step=self.steps,
+                epoch=self.epochs,
+                target_sparsity=sparsity,
+                lifetime=lifetime,
+                threshold=decision.threshold,
+                expression=decision.expression,
+                keep_masks=self.keep_masks,
+            )
+        )
 
     def _set_mask(self, mask: Tensor) -> None:
         self._live = mask
         self._silent = ~mask
         self._live_count = int(mask.sum())
-
-    def _renew_units(self, born: Tensor, generator: Generator) -> None:
-        """Give reborn units small random weights.
-
-        A single weight may start at zero: its gradient does not vanish. A whole unit of zeros behind ReLU
-        has none, and behind a normalisation an unbounded one.
-        """
-        with torch.no_grad():
-            for layer in self.gates.layers:
-                bound = layer.weight[0].numel() ** -0.5  # torch's own initialisation of both layer types
-                fresh = torch.empty_like(layer.weight).uniform_(-bound, bound, generator=generator)
-                layer.weight.copy_(torch.where(layer.broadcastable(born), fresh, layer.weight))
-
-    def _snapshot(
-        self, decision: GatingDecision, target: float, born: Tensor, died: Tensor, lifetime: Tensor | None
-    ) -> TopologySnapshot:
-        expression, threshold = decision.expression, decision.threshold
-        return TopologySnapshot(
-            step=self.steps,
-            epoch=self.epochs,
-            sparsity=self.sparsity,
-            target_sparsity=target,
-            live=self._live_count,
-            born=int(born.sum()),
-            died=int(died.sum()),
-            lifetime=None if lifetime is None else float(lifetime),
-            threshold=None if threshold is None else float(threshold),
-            layers=layer_topologies(self.gates, self.gates.live_per_layer(self._live)),
-            sample_live=self._live[self._sample].cpu().numpy(),
-            sample_expression=None if expression is None else expression[self._sample].float().cpu().numpy(),
-            packed_masks=np.packbits(self._live.cpu().numpy()) if self.keep_masks else None,
-        )

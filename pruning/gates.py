@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 Granularity = Literal["weight", "connection", "unit"]
 GATEABLE = (nn.Linear, nn.Conv1d, nn.Conv2d)
@@ -263,3 +263,34 @@ class Gates:
     def magnitude(self) -> Tensor:
         """Mean absolute weight of each gate, float32, shape (gates,)."""
         return torch.cat([layer.mean_per_gate(layer.weight.detach().abs().float()) for layer in self.layers])
+
+    def refuse_non_finite(self, values: Tensor, what: str) -> None:
+        """Raise if a gate's value is not finite, naming the first such layer.
+
+        Raises
+        ------
+        FloatingPointError
+            Begins with ``what``.
+        """
+        finite = torch.isfinite(values)
+        if bool(finite.all()):
+            return
+        for layer in self.layers:
+            bad = int((~finite[layer.slice]).sum())
+            if bad:
+                raise FloatingPointError(
+                    f"{what} of layer {layer.name!r} are not finite in {bad:,} of {layer.gates:,} gates; go "
+                    "back to the last checkpoint with a lower learning rate or clipped gradients"
+                )
+
+    def renew_units(self, born: Tensor, generator: Generator) -> None:
+        """Give reborn units small random weights.
+
+        A single weight may start at zero: its gradient does not vanish. A whole unit of zeros behind ReLU has
+        none, and behind a normalisation an unbounded one.
+        """
+        with torch.no_grad():
+            for layer in self.layers:
+                bound = layer.weight[0].numel() ** -0.5  # torch's own initialisation of both layer types
+                fresh = torch.empty_like(layer.weight).uniform_(-bound, bound, generator=generator)
+                layer.weight.copy_(torch.where(layer.broadcastable(born), fresh, layer.weight))

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pruning.gates import Gates
+from pruning.unit_graph import dead_ends, unit_graph
+
+SAMPLED_GATES = 64  # connections whose fate every snapshot tells
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,33 +139,7 @@ class TopologySnapshot:
             Nodes ``(column, unit)`` with attributes ``layer`` and ``unit``; edges with ``weight``, the
             number of live gates between two units, and ``expression`` where given.
         """
-        graph = nx.DiGraph(step=self.step, epoch=self.epoch, sparsity=self.sparsity)
-        flat_expression = None if expression is None else expression.detach().cpu().numpy()
-        column = 0
-        columns: dict[str, int] = {}
-        start = 0
-        for layer, source in zip(self.layers, sources_of(self.layers, sources), strict=True):
-            if source is None:
-                origin, fan = column, 1
-                label = "input" if column == 0 else f"input of {layer.name}"
-                graph.add_nodes_from(
-                    ((column, unit), {"layer": label, "unit": unit}) for unit in range(layer.inputs)
-                )
-                column += 1
-            else:
-                origin = columns[source.name]
-                fan = layer.inputs // source.outputs
-            columns[layer.name] = column
-            graph.add_nodes_from(
-                ((column, unit), {"layer": layer.name, "unit": unit}) for unit in range(layer.outputs)
-            )
-            mask = self.mask(layer.name)
-            stop = start + layer.total
-            values = None if flat_expression is None else flat_expression[start:stop].reshape(mask.shape)
-            graph.add_edges_from(_edges(layer, mask, values, origin, column, fan))
-            start = stop
-            column += 1
-        return graph
+        return unit_graph(self, sources, expression)
 
     def dead_ends(self, sources: Mapping[str, str | None] | None = None) -> dict[str, int]:
         """Live gates of each layer that lie on no path from the network's input to its output.
@@ -170,31 +147,7 @@ class TopologySnapshot:
         They cost memory and time and compute nothing that reaches the output (a unit with a bias still
         passes on a constant). ``sources`` as for :meth:`to_digraph`.
         """
-        origins = sources_of(self.layers, sources)
-        counts = {layer.name: _per_pair(layer, self.mask(layer.name)) for layer in self.layers}
-        masks = {name: count > 0 for name, count in counts.items()}
-        reached: dict[str, NDArray[np.bool_]] = {}
-        arrives: dict[str, NDArray[np.bool_]] = {}
-        for layer, source in zip(self.layers, origins, strict=True):
-            arrives[layer.name] = (
-                np.ones(layer.inputs, dtype=bool)
-                if source is None
-                else np.repeat(reached[source.name], layer.inputs // source.outputs)
-            )
-            reached[layer.name] = np.any(masks[layer.name] & arrives[layer.name], axis=1)
-        read = {source.name for source in origins if source is not None}
-        needed = {
-            layer.name: np.full(layer.outputs, layer.name not in read, dtype=bool) for layer in self.layers
-        }
-        for layer, source in reversed(list(zip(self.layers, origins, strict=True))):
-            if source is not None:
-                wanted = (masks[layer.name] & needed[layer.name][:, None]).any(0)
-                needed[source.name] |= wanted.reshape(source.outputs, -1).any(1)
-        dead = {}
-        for layer in self.layers:
-            useful = arrives[layer.name][None, :] & needed[layer.name][:, None]
-            dead[layer.name] = int(counts[layer.name][~useful].sum())
-        return dead
+        return dead_ends(self, sources)
 
     def to_record(self) -> dict[str, Any]:
         """The snapshot without its masks, as JSON values."""
@@ -240,6 +193,57 @@ class TopologySnapshot:
         return cls(**values)
 
 
+def take_snapshot(
+    gates: Gates,
+    live: Tensor,
+    born: Tensor,
+    died: Tensor,
+    *,
+    step: int,
+    epoch: int,
+    target_sparsity: float,
+    lifetime: Tensor | None,
+    threshold: Tensor | None,
+    expression: Tensor | None,
+    keep_masks: bool,
+) -> TopologySnapshot:
+    """Describe the gates after an update; masks are boolean, flat, shape (gates,)."""
+    sample = torch.linspace(0, gates.total - 1, min(SAMPLED_GATES, gates.total), dtype=torch.float64)
+    sample = sample.long().to(live.device)
+    counts = gates.live_per_layer(live)
+    return TopologySnapshot(
+        step=step,
+        epoch=epoch,
+        sparsity=1.0 - sum(counts) / gates.total,
+        target_sparsity=target_sparsity,
+        live=sum(counts),
+        born=int(born.sum()),
+        died=int(died.sum()),
+        lifetime=None if lifetime is None else float(lifetime),
+        threshold=None if threshold is None else float(threshold),
+        layers=layer_topologies(gates, counts),
+        sample_live=live[sample].cpu().numpy(),
+        sample_expression=None if expression is None else expression[sample].float().cpu().numpy(),
+        packed_masks=np.packbits(live.cpu().numpy()) if keep_masks else None,
+    )
+
+
+def layer_table(gates: Gates, live: Sequence[int]) -> str:
+    """Text table of layers, weight shapes and live gates."""
+    rows = [("layer", "weight", "live", "gates", "density")]
+    for layer, count in zip(gates.layers, live, strict=True):
+        shape = " x ".join(map(str, layer.weight.shape))
+        rows.append((layer.name, shape, f"{count:,}", f"{layer.gates:,}", f"{count / layer.gates:.4f}"))
+    rows.append(("total", "", f"{sum(live):,}", f"{gates.total:,}", f"{sum(live) / gates.total:.4f}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        f"{name:<{widths[0]}}  {shape:<{widths[1]}}  "
+        + "  ".join(f"{text:>{width}}" for text, width in zip(rest, widths[2:], strict=True))
+        for name, shape, *rest in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def layer_topologies(gates: Gates, live: Sequence[int]) -> tuple[LayerTopology, ...]:
     """Describe each gated layer with its count of live gates."""
     return tuple(
@@ -254,73 +258,3 @@ def layer_topologies(gates: Gates, live: Sequence[int]) -> tuple[LayerTopology, 
         )
         for layer, count in zip(gates.layers, live, strict=True)
     )
-
-
-def sources_of(
-    layers: Sequence[LayerTopology], named: Mapping[str, str | None] | None
-) -> list[LayerTopology | None]:
-    """For each layer the earlier layer that it reads, None for the network's input.
-
-    Raises
-    ------
-    ValueError
-        If a named source does not exist, comes later, or has a size that does not divide the layer's inputs.
-    """
-    earlier: dict[str, LayerTopology] = {}
-    found: list[LayerTopology | None] = []
-    for layer in layers:
-        previous = next(reversed(earlier.values()), None)
-        if named is None:
-            fits = previous is not None and layer.inputs % previous.outputs == 0
-            found.append(previous if fits else None)
-        else:
-            name = named.get(layer.name)
-            if name is not None and (name not in earlier or layer.inputs % earlier[name].outputs):
-                raise ValueError(
-                    f"the source of layer {layer.name!r} must be an earlier gated layer whose outputs divide "
-                    f"its {layer.inputs} inputs, got {name!r}; earlier layers: {', '.join(earlier) or 'none'}"
-                )
-            found.append(None if name is None else earlier[name])
-        earlier[layer.name] = layer
-    return found
-
-
-def _per_pair(layer: LayerTopology, values: NDArray[Any]) -> NDArray[Any]:
-    """Sum gate values over every (output, input) pair, shape (outputs, inputs).
-
-    A unit's gate counts once for each pair that the unit takes part in; pairs across groups do not exist
-    and are 0.
-    """
-    summed = values.sum(3)
-    groups = layer.groups
-    outputs, inputs = layer.outputs // groups, layer.inputs // groups
-    blocks = np.broadcast_to(summed.reshape(groups, outputs, -1), (groups, outputs, inputs))
-    pairs = np.zeros((groups, outputs, groups, inputs), dtype=summed.dtype)
-    pairs[np.arange(groups), :, np.arange(groups)] = blocks
-    return pairs.reshape(layer.outputs, layer.inputs)
-
-
-def _edges(
-    layer: LayerTopology,
-    mask: NDArray[np.bool_],
-    expression: NDArray[Any] | None,
-    origin: int,
-    column: int,
-    fan: int,
-) -> list[tuple[tuple[int, int], tuple[int, int], dict[str, Any]]]:
-    """Edges of a layer; ``fan`` inputs in a row belong to one source unit whose map was flattened."""
-    folded = _per_pair(layer, mask).reshape(layer.outputs, -1, fan).sum(2)
-    rows, sources = folded.nonzero()
-    weights = folded[rows, sources].tolist()
-    if expression is None:
-        attributes: list[dict[str, Any]] = [{"weight": weight} for weight in weights]
-    else:
-        sums = _per_pair(layer, np.where(mask, expression, 0.0)).reshape(layer.outputs, -1, fan).sum(2)
-        means = (sums[rows, sources] / folded[rows, sources]).tolist()
-        attributes = [
-            {"weight": weight, "expression": mean} for weight, mean in zip(weights, means, strict=True)
-        ]
-    return [
-        ((origin, source), (column, row), attribute)
-        for row, source, attribute in zip(rows.tolist(), sources.tolist(), attributes, strict=True)
-    ]

@@ -20,8 +20,8 @@ class LiteralHeuristicGating:
     connections drawn by exp(−|S − mean|/σ), σ = max(0.5, 2·(1 − elapsed)). No target sparsity
     and no floor: schedule and budget are ignored, and the measured sparsity is what comes of it.
 
-    The program does so at the end of every epoch from the seventh on, with the gradient of the last batch. Give the
-    controller one update an epoch, a schedule that begins there and ends with training, and
+    The program does so at the end of every epoch from the seventh on, with the gradient of the last batch.
+    Give the controller one update an epoch, a schedule that begins there and ends with training, and
     ``Importance(gradient_steps=1)`` to follow it to the letter.
 
     Parameters

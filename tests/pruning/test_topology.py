@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pruning import CubicSchedule, GatingDecision, PruningController, TopologySnapshot
-from pruning.topology import sources_of
+from pruning.unit_graph import sources_of
 
 
 class Fixed:
