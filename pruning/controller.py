@@ -127,6 +127,7 @@ class PruningController:
             ("total_steps", total_steps, 1),
             ("update_every", update_every, 1),
             ("protection", protection, 0),
+            ("seed", seed, 0),
         ):
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")

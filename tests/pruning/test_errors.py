@@ -133,7 +133,8 @@ def test_budget_below_the_floors():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("total_steps", 0), ("update_every", 2.5), ("protection", -1), ("update_every", True)]
+    ("name", "value"),
+    [("total_steps", 0), ("update_every", 2.5), ("protection", -1), ("update_every", True), ("seed", -1)],
 )
 def test_counts_must_be_integers(name, value):
     with pytest.raises(ValueError, match=f"{name} must be an integer of at least"):
