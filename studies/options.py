@@ -33,10 +33,10 @@ class TrainingOptions(GatingOptions):
     model: Model = "auto"  # GeneInspiredNet or CompactFERNet; auto: gene for digits, cnn for images
     width: int = 16  # channels of the cnn's first convolution
     hidden: str = "128,64"  # units of the gene model's hidden layers, separated by commas
-    epochs: int = 8  # passes over the training images
+    epochs: int = 6  # passes over the training images
     batch_size: int = 64  # images a step
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"  # sgd has momentum 0.9
-    learning_rate: float = 1e-3  # at the first step; falls to 0 along half a cosine
+    learning_rate: float = 2e-3  # at the first step; falls to 0 along half a cosine
     weight_decay: float = 0.0  # L2 for adam and sgd, decoupled for adamw
     augment: Switch = "auto"  # rotate, flip and re-light training images; auto: not for digits
     granularity: Granularity = "weight"  # what a gate silences; unit leaves the classifier dense

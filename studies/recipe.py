@@ -24,10 +24,10 @@ class Recipe:
     0.001
     """
 
-    epochs: int = 8  # passes over the training images
+    epochs: int = 6  # passes over the training images
     batch_size: int = 64  # images a step; an incomplete last batch is left for another epoch's order
     optimizer: str = "adam"  # "adam", "adamw" or "sgd"
-    learning_rate: float = 1e-3  # at the first step; falls to 0 along half a cosine
+    learning_rate: float = 2e-3  # at the first step; falls to 0 along half a cosine
     momentum: float = 0.9  # of sgd
     weight_decay: float = 0.0  # L2 for adam and sgd, decoupled for adamw
     augment: bool = False  # rotate, flip and re-light the training images
