@@ -140,7 +140,7 @@ def load_tree(path: str | Path) -> Any:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(
-            f"checkpoint {path} cannot be read ({error}); it is truncated or damaged, use an older one"
+            f"checkpoint {path} cannot be read ({error}); it is truncated or damaged, or no file of save_tree"
         ) from None
     if metadata.get("format") != _FORMAT:
         raise ValueError(

@@ -4,11 +4,13 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
 from pruning.allocation import Allocation, Budget, make_budget
 from pruning.checkpoint import load_tree, save_tree
@@ -20,6 +22,8 @@ from pruning.optimizer_state import forget_curvature, parameter_ids, reset_entri
 from pruning.policies.base import GatingContext, GatingPolicy, PolicyState
 from pruning.schedule import Schedule
 from pruning.topology import TopologySnapshot, layer_table, take_snapshot
+
+_OPEN: WeakSet["PruningController"] = WeakSet()  # controllers that listen to an optimizer
 
 
 class PruningController:
@@ -117,7 +121,8 @@ class PruningController:
     ) -> None:
         if isinstance(policy, type) or not isinstance(policy, GatingPolicy):
             raise TypeError(
-                f"policy must have needs_gradient and decide, as GatingPolicy describes, got {policy!r}"
+                "policy must be a GatingPolicy such as ExpressionGating(), with needs_gradient and decide, "
+                f"got {policy!r}"
             )
         if isinstance(schedule, type) or not isinstance(schedule, Schedule):
             raise TypeError(
@@ -139,6 +144,14 @@ class PruningController:
                 raise ValueError(
                     f"layer {layer.name!r} is gated but the optimizer does not update it; "
                     "pass its parameters to the optimizer or exclude the layer"
+                )
+        self._handles: list[RemovableHandle] = []
+        weights = {id(layer.weight) for layer in self.gates.layers}
+        for other in _OPEN:
+            if other._handles and weights & {id(layer.weight) for layer in other.gates.layers}:
+                raise ValueError(
+                    "these weights are gated by another controller already, whose masks would contradict "
+                    "this one's; call close() on it first"
                 )
         self.policy = policy
         self.schedule = schedule
@@ -171,6 +184,7 @@ class PruningController:
             optimizer.register_step_pre_hook(self._before_step),
             optimizer.register_step_post_hook(self._after_step),
         ]
+        _OPEN.add(self)
 
     # ------------------------------------------------------------------ what a user reads
 
@@ -290,9 +304,9 @@ class PruningController:
             if key not in state:
                 raise ValueError(f"not a controller's state: {key!r} is missing")
             if state[key] != value:
+                theirs, ours = _difference(state[key], value)
                 raise ValueError(
-                    f"the checkpoint is of another run: its {key} is {state[key]!r}, "
-                    f"this controller's is {value!r}"
+                    f"the checkpoint is of another run: its {key} is {theirs}, this controller's is {ours}"
                 )
         device = self.gates.device
         try:
@@ -315,6 +329,7 @@ class PruningController:
         self._gradients = gradients
         self.history = history
         self.steps, self.epochs, self.seconds, self.accuracies = counters
+        self.gates.silence(self._silent)
 
     def _identity(self) -> dict[str, Any]:
         """What a checkpoint must share with this controller, as JSON values."""
@@ -466,3 +481,17 @@ class PruningController:
         self._live = mask
         self._silent = ~mask
         self._live_count = int(mask.sum())
+
+
+def _difference(theirs: Any, ours: Any) -> tuple[str, str]:
+    """Where two values part: the first differing item of lists, the differing end of long texts."""
+    if isinstance(theirs, list) and isinstance(ours, list):
+        for one, other in zip(theirs, ours, strict=False):
+            if one != other:
+                return repr(one), repr(other)
+        return f"of {len(theirs)} layers", f"of {len(ours)}"
+    one, other = str(theirs), str(ours)
+    start = next((at for at, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1), 0)
+    start = max(one.rfind(" ", 0, start), one.rfind("(", 0, start)) + 1
+    name = one[: one.find("(") + 1] + "… " if start > one.find("(") + 1 > 0 else ""
+    return name + one[start:][:80], name + other[start:][:80]

@@ -1,7 +1,7 @@
 """What the network looked like after an update: counts, masks and the graph of its units."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import networkx as nx
@@ -84,9 +84,9 @@ class TopologySnapshot:
     lifetime: float | None
     threshold: float | None
     layers: tuple[LayerTopology, ...]
-    sample_live: NDArray[np.bool_]
-    sample_expression: NDArray[np.float32] | None
-    packed_masks: NDArray[np.uint8] | None
+    sample_live: NDArray[np.bool_] = field(repr=False)
+    sample_expression: NDArray[np.float32] | None = field(repr=False)
+    packed_masks: NDArray[np.uint8] | None = field(repr=False)
 
     @property
     def total(self) -> int:
@@ -174,13 +174,13 @@ class TopologySnapshot:
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values for a checkpoint; the shapes of layers are left to the gates."""
         state: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "layers":
+        for attribute in fields(self):
+            value = getattr(self, attribute.name)
+            if attribute.name == "layers":
                 value = [layer.live for layer in self.layers]
             elif isinstance(value, np.ndarray):
                 value = torch.from_numpy(value.copy())
-            state[field.name] = value
+            state[attribute.name] = value
         return state
 
     @classmethod

@@ -57,6 +57,13 @@ def main(arguments: Sequence[str]) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR
+    except ModuleNotFoundError as error:
+        print(
+            f"error: {sys.executable} has no {error.name}: after `make study` use .venv/bin/python, "
+            "or pip install the project",
+            file=sys.stderr,
+        )
+        return USER_ERROR
     except (FloatingPointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED

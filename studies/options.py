@@ -41,7 +41,7 @@ class TrainingOptions(GatingOptions):
     augment: Switch = "auto"  # rotate, flip and re-light training images; auto: not for digits
     granularity: Granularity = "weight"  # what a gate silences; unit leaves the classifier dense
     allocation: AllocationOption = "auto"  # sparsity over layers; auto: erk from scratch, else global
-    update_every: int | None = None  # steps between mask updates; None: so that a run has 40
+    update_every: int | None = None  # steps between mask updates; None: a fortieth of all steps
     prune_begin: float = 0.0  # fraction of training before sparsity starts to rise
     prune_end: float = 0.75  # fraction of training after which masks stay as they are
     device: str = "auto"  # auto, cpu, cuda or cuda:N; auto: cuda where there is one

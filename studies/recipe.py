@@ -11,7 +11,7 @@ OPTIMIZERS = ("adam", "adamw", "sgd")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """How a network is trained. The defaults are the gene-network pruning paper's, with fewer epochs.
+    """How a network is trained. Adam and batches of 64 as the source paper, fewer epochs at twice its rate.
 
     Raises
     ------
@@ -21,7 +21,7 @@ class Recipe:
     Examples
     --------
     >>> Recipe(epochs=3).learning_rate
-    0.001
+    0.002
     """
 
     epochs: int = 6  # passes over the training images

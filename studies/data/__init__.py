@@ -82,8 +82,9 @@ def load_dataset(
         dataset = load_folders(path, validation_fraction=validation_fraction, test_split=test_split)
     else:
         raise ValueError(
-            f"unknown data set {name!r}: expected {' or '.join(map(repr, BUILT_IN))}, the path of an "
-            "existing FER-2013 .csv file, or a folder with train/<class>/ and test/<class>/ image files"
+            f"no data set, file or folder is called {name!r}: expected "
+            f"{' or '.join(map(repr, BUILT_IN))}, the path of an existing FER-2013 .csv file, or a folder "
+            "with train/<class>/ and test/<class>/ image files"
         )
     dataset = take_fraction(dataset, fraction)
     return dataset if image_size is None else resize(dataset, image_size)

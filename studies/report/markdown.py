@@ -62,10 +62,13 @@ def results_markdown(records: Sequence[Record]) -> str:
 
 def _with_interval(interval: Interval, pattern: str) -> str:
     """Mean in percent and, where it can be told, its interval."""
-    mean = pattern.format(100 * interval.mean)
+
+    def percent_of(value: float) -> str:
+        return pattern.format(round(100 * value, 2) + 0.0)  # + 0.0 turns -0.0 into 0.0
+
     if interval.low is None or interval.high is None:
-        return mean
-    return f"{mean} ({pattern.format(100 * interval.low)} to {pattern.format(100 * interval.high)})"
+        return percent_of(interval.mean)
+    return f"{percent_of(interval.mean)} ({percent_of(interval.low)} to {percent_of(interval.high)})"
 
 
 def _row(cells: Sequence[str]) -> str:

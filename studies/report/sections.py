@@ -67,7 +67,7 @@ def results_blocks(records: Sequence[Record]) -> list[str | Plot]:
                 figure=paired_figure(records),
                 caption=f"Every faint mark is one seed: a policy's accuracy less that of "
                 f"{policy_style(base).label} with the same "
-                "seed. An interval that crosses zero shows no difference.",
+                "seed. An interval that crosses zero does not show a difference.",
                 description="Paired differences of test accuracy. " + found.feedback,
             )
         )

@@ -208,7 +208,7 @@ def _headline(leaders: Sequence[Leader]) -> str:
     parts = [f"{_labels(policies)} at {_joined(levels)}" for policies, levels in where_first.items()]
     rivals = _joined(list(dict.fromkeys(policy_style(str(leader.rival)).label for leader in compared)), "or")
     claimed = [leader for leader in compared if leader.lead is not None and leader.lead.excludes_zero]
-    opening = f"Highest mean test accuracy: {', '.join(parts)} sparsity"
+    opening = f"Highest mean test accuracy at equal size: {', '.join(parts)} sparsity"
     if not claimed:
         seeds = max(len(leader.seeds) for leader in compared)
         return f"{opening}, but no difference from {rivals} can be claimed from {_seeds(seeds)}."

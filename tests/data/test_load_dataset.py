@@ -38,14 +38,16 @@ def test_the_parts_do_not_depend_on_seed_fraction_or_size():
 
 @pytest.mark.parametrize("name", ["mnist", "", "no/such/file.csv"])
 def test_an_unknown_name_lists_what_there_is(name):
-    with pytest.raises(ValueError, match=r"unknown data set .*'faces' or 'digits'.*\.csv.*folder"):
+    with pytest.raises(
+        ValueError, match=r"no data set, file or folder is called .*'faces' or 'digits'.*\.csv.*folder"
+    ):
         load_dataset(name)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
     file = tmp_path / "data.parquet"
     file.write_bytes(b"PAR1")
-    with pytest.raises(ValueError, match=r"unknown data set .*FER-2013 \.csv"):
+    with pytest.raises(ValueError, match=r"no data set, file or folder is called .*FER-2013 \.csv"):
         load_dataset(file)
 
 

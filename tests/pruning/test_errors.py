@@ -74,7 +74,9 @@ def test_unknown_layer_is_named_with_the_known_ones():
 
 
 def test_unknown_policy_schedule_granularity_allocation():
-    with pytest.raises(TypeError, match=r"policy must have needs_gradient and decide.*got 'expression'"):
+    with pytest.raises(
+        TypeError, match=r"policy must be a GatingPolicy such as ExpressionGating\(\).*got 'expression'"
+    ):
         controller(model(), policy="expression")
     with pytest.raises(TypeError, match=r"schedule must be a Schedule.*got 0\.5"):
         controller(model(), schedule=0.5)
@@ -84,6 +86,16 @@ def test_unknown_policy_schedule_granularity_allocation():
         controller(model(), allocation="local")
     with pytest.raises(ValueError, match="erk shares weights or connections"):
         controller(model(), allocation="erk", granularity="unit")
+
+
+def test_a_second_controller_of_the_same_weights_is_refused():
+    network = model()
+    first = controller(network, layers=["0"])
+    controller(network, layers=["2"]).close()
+    with pytest.raises(ValueError, match=r"gated by another controller already.*call close\(\)"):
+        controller(network)
+    first.close()
+    controller(network)
 
 
 def test_nothing_to_gate():
@@ -119,7 +131,7 @@ def test_updates_that_would_never_come():
 
 
 def test_classes_in_place_of_objects():
-    with pytest.raises(TypeError, match="policy must have needs_gradient and decide"):
+    with pytest.raises(TypeError, match="policy must be a GatingPolicy"):
         controller(model(), policy=ExpressionGating)
     with pytest.raises(TypeError, match="schedule must be a Schedule"):
         controller(model(), schedule=CubicSchedule)

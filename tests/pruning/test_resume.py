@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from pruning import ExpressionGating
 from pruning.checkpoint import load_tree, same_tree, save_tree
 
 POLICIES = ["magnitude", "random", "smoothed", "heuristic", "literal", "set", "rigl", "expression", "schmitt"]
@@ -71,9 +72,14 @@ def test_checkpoint_of_another_model_is_refused(start, tmp_path):
     with pytest.raises(ValueError, match="the checkpoint is of another run: its gates"):
         start("expression", granularity="connection").controller.load(path)
     with pytest.raises(
-        ValueError, match=r"its policy is .ExpressionGating\(.*this controller's is 'RigLGating"
+        ValueError, match=r"its policy is ExpressionGating\(.*this controller's is RigLGating"
     ):
         start("rigl").controller.load(path)
+    other = ExpressionGating(window=2.0, margin=0.0, backend="torch", autoactivation=3.0)
+    with pytest.raises(
+        ValueError, match=r"is ExpressionGating\(… autoactivation=1.0, .*\(… autoactivation=3.0,"
+    ):
+        start(other).controller.load(path)
     for options, named in (
         ({"protection": 7}, "protection"),
         ({"allocation": "uniform"}, "allocation"),

@@ -122,7 +122,7 @@ def test_page_is_accessible(text):
 
 def test_page_answers_and_says_how_it_was_run(text):
     shown = Page(text).text
-    assert "Highest mean test accuracy:" in shown
+    assert "Highest mean test accuracy at equal size:" in shown
     assert "Expression (ODE) against Smoothed importance:" in shown
     assert "0123abc" in shown
     assert "3 seeds were run: fewer than five" in shown

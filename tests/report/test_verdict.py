@@ -20,7 +20,7 @@ def test_lead_that_excludes_zero_is_claimed_with_its_interval():
     found = answer(records)
     interval = next(c for c in paired_differences(records) if c.policy == "expression").interval
     assert found.headline == (
-        "Highest mean test accuracy: Expression (ODE) at 90 % sparsity; "
+        "Highest mean test accuracy at equal size: Expression (ODE) at 90 % sparsity; "
         "the paired 95 % interval against Magnitude excludes zero."
     )
     assert (
@@ -55,7 +55,7 @@ def test_better_at_one_sparsity_only():
         records += runs(policy, low, target=0.5) + runs(policy, high, target=0.9)
     found = answer(records)
     assert found.headline.startswith(
-        "Highest mean test accuracy: Expression (ODE) at 50 % and 90 % sparsity;"
+        "Highest mean test accuracy at equal size: Expression (ODE) at 50 % and 90 % sparsity;"
     )
     assert found.headline.endswith(
         "only at 90 % does the paired 95 % interval against Magnitude exclude zero."

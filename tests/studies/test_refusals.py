@@ -51,7 +51,7 @@ BAD_OPTIONS = [
     ({"device": "meta"}, "unknown device 'meta'"),
     ({"device": "cuda:99"}, "device 'cuda:99' is not there"),
     ({"data": "no/such/file.csv"}, "no/such/file.csv"),
-    ({"data": "no-such-set"}, "unknown data set 'no-such-set'"),
+    ({"data": "no-such-set"}, "no data set, file or folder is called 'no-such-set'"),
     ({"test_split": "private"}, "test_split"),
     ({"test_split": "secret"}, "test_split must be one of public, private, got 'secret'"),
 ]
@@ -152,7 +152,7 @@ def test_resuming_under_another_configuration_names_the_fields(finished):
         run_compare(Compare(**changed, resume=True))
     for part in (
         "epochs was 2 and is now 3",
-        "learning_rate was 0.001 and is now 0.01",
+        "learning_rate was 0.002 and is now 0.01",
         "sparsities was [0.9] and is now [0.5]",
     ):
         assert part in str(caught.value)
