@@ -84,8 +84,8 @@ def test_all_zero_weights_drop_only_live_connections(start, policy, optimizer):
     assert snapshot.live == int(new.sum()) < int(old.sum())
     if policy not in ("set", "rigl", "heuristic"):  # these three drop beyond the budget in order to restore
         assert not (new & ~old).any()
-    else:
-        assert snapshot.died - snapshot.born == int(old.sum()) - snapshot.live
+    else:  # at most the 30 % that they may replace is new: no tie let a silent one take a survivor's place
+        assert int((new & old).sum()) >= 0.7 * snapshot.live - 1
 
 
 def train_with_a_tiny_layer(run):
