@@ -15,7 +15,7 @@ from grn.kinetics import _real
 from grn.state import ExpressionState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -203,16 +203,80 @@ def integrate(
     >>> integrate(dynamics, ExpressionState.initial(2), 24.0).final.protein
     tensor([0.0332, 0.9655])
     """
-    import torchdiffeq
-
     solver = Solver() if solver is None else solver
     if state.genes == 0:
         raise ValueError("state must hold at least one gene, got an empty one")
     dynamics.check_state(state)
     check_values(state, dynamics.induction)
     moments = check_times(times, state.mrna.device)
-    start = state.tensors()
-    wanting = [t for t in (*dynamics.gradient_tensors(), *start) if t.requires_grad]
+    solution, evaluations = solve_equations(
+        dynamics,
+        state.tensors(),
+        moments,
+        solver,
+        norm=gene_norm if solver.norm == "gene" else rms_norm,
+        gradients=dynamics.gradient_tensors(),
+    )
+    m, p = solution[0], solution[1]
+    theta = solution[2] if len(solution) == 3 else None
+    return Trajectory(moments, m, p, theta, evaluations)
+
+
+def solve_equations(
+    slope: Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]],
+    start: tuple[Tensor, ...],
+    times: Tensor,
+    solver: Solver,
+    *,
+    norm: Callable[[Sequence[Tensor]], Tensor],
+    gradients: tuple[Tensor, ...] = (),
+    land: bool = True,
+) -> tuple[tuple[Tensor, ...], int]:
+    """Solve any ordinary differential equations: the one place that calls torchdiffeq.
+
+    Parameters
+    ----------
+    slope : callable
+        ``f(t, y)``, of a tuple of tensors as ``start`` is one.
+    start : tuple of Tensor
+        State at ``times[0]``.
+    times : Tensor
+        (T,), float64, strictly increasing.
+    solver : Solver
+        Method and tolerances.
+    norm : callable
+        Of the scaled error of a step of an adaptive method.
+    gradients : tuple of Tensor
+        What ``slope`` depends on and wants gradients.
+    land : bool
+        Whether adaptive steps end on every time asked; else the solution there is interpolated.
+
+    Returns
+    -------
+    tuple of Tensor
+        (T, *shape) each.
+    int
+        Evaluations of ``slope`` in the forward solve.
+
+    Raises
+    ------
+    ValueError
+        If gradients are asked of ``scipy_solver`` without the adjoint.
+    RuntimeError
+        If the solver could not reach the tolerance.
+
+    Examples
+    --------
+    >>> import torch
+    >>> y = (torch.ones(1, dtype=torch.float64),)
+    >>> times = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    >>> (path,), _ = solve_equations(lambda t, y: (-y[0],), y, times, Solver(), norm=rms_norm)
+    >>> path[-1]
+    tensor([0.3679], dtype=torch.float64)
+    """
+    import torchdiffeq
+
+    wanting = [t for t in (*gradients, *start) if t.requires_grad]
     if solver.method == "scipy_solver" and wanting and torch.is_grad_enabled() and not solver.adjoint:
         raise ValueError(
             "method 'scipy_solver' gives no gradient: use another method or adjoint=True, or detach the "
@@ -223,40 +287,39 @@ def integrate(
     def counted(time: Tensor, y: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         nonlocal evaluations
         evaluations += 1
-        return dynamics(time, y)
+        return slope(time, y)
 
-    relative, absolute = solver.tolerances(state.mrna.dtype)
+    dtype = start[0].dtype
+    relative, absolute = solver.tolerances(dtype)
     settings: dict[str, Any] = {
         "rtol": relative,
         "atol": absolute,
         "method": solver.method,
-        "options": _options(solver, moments),
+        "options": _options(solver, norm, times if land else None),
     }
     solve = torchdiffeq.odeint
     if solver.adjoint:
         solve = torchdiffeq.odeint_adjoint
-        settings["adjoint_params"] = dynamics.gradient_tensors()
+        settings["adjoint_params"] = gradients
     try:
         with warnings.catch_warnings():
             if (
                 solver.method == "scipy_solver"
             ):  # torchdiffeq passes each scipy method a min_step; most have none
                 warnings.filterwarnings("ignore", message="The following arguments have no effect")
-            solution = solve(counted, start, moments, **settings)
+            solution = solve(counted, start, times, **settings)
     except AssertionError as error:  # torchdiffeq's report of a step that failed
         raise RuntimeError(
             f"{solver.method} failed ({error}) at relative tolerance {relative:g} and absolute tolerance "
-            f"{absolute:g} in {state.mrna.dtype}: loosen the tolerances, use float64, raise max_steps, or "
-            "check the rates"
+            f"{absolute:g} in {dtype}: loosen the tolerances, use float64, raise max_steps, or check the "
+            "rates"
         ) from error
-    m, p = solution[0], solution[1]
-    if len(m) != len(moments):
+    if len(solution[0]) != len(times):
         raise RuntimeError(
             f"{solver.method} ({solver.scipy_method}) stopped before the last time: loosen the tolerances or "
             "use another method"
         )
-    theta = solution[2] if len(solution) == 3 else None
-    return Trajectory(moments, m, p, theta, evaluations)
+    return tuple(solution), evaluations
 
 
 @cache
@@ -348,7 +411,9 @@ def rms_norm(parts: Sequence[Tensor]) -> Tensor:
     return torch.cat([part.reshape(-1) for part in parts]).abs().square().mean().sqrt()
 
 
-def _options(solver: Solver, times: Tensor) -> dict[str, Any]:
+def _options(
+    solver: Solver, norm: Callable[[Sequence[Tensor]], Tensor], landing: Tensor | None
+) -> dict[str, Any]:
     kind = method_kind(solver.method)
     options: dict[str, Any] = {}
     if kind == "fixed":
@@ -360,9 +425,10 @@ def _options(solver: Solver, times: Tensor) -> dict[str, Any]:
         return options
     if kind == "scipy":
         return {"solver": solver.scipy_method}
-    options["norm"] = gene_norm if solver.norm == "gene" else rms_norm
-    # Land on the output times: torchdiffeq's interpolant is of fourth order and spoils dopri8's long steps.
-    options["step_t"] = times
+    options["norm"] = norm
+    if landing is not None:
+        # torchdiffeq's interpolant is of fourth order and spoils dopri8's long steps.
+        options["step_t"] = landing
     if solver.first_step is not None:
         options["first_step"] = solver.first_step
     if solver.max_steps is not None:

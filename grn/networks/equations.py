@@ -1,0 +1,264 @@
+"""Rate equations of a reaction system for a batch of parameter sets, with their derivatives by autograd."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from torch import Tensor
+
+    from grn.networks.reactions import ReactionSystem
+
+
+class RateEquations:
+    """``dy/dt = f(t, y)`` of a reaction system, for one parameter set or a batch of them.
+
+    Parameters
+    ----------
+    system : ReactionSystem
+        Species, reactions, values of the parameters.
+    parameters : mapping of str to float or Tensor, optional
+        Values other than the system's own: numbers, or (B,) tensors for a batch.
+    clamped : iterable of str, or Tensor
+        Species that are held where they are; a boolean (species, B) tensor where that differs over the batch.
+    device, dtype : optional
+        CPU and float64 by default.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, a value is not finite, or batch sizes differ.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from grn.networks.formula import parameter, species
+    >>> from grn.networks.reactions import Reaction, ReactionSystem
+    >>> decay = Reaction(name="decay", changes={"A": -1}, rate=parameter("k") * species("A"))
+    >>> system = ReactionSystem(initial={"A": 10.0}, reactions=(decay,), parameters={"k": 0.5})
+    >>> equations = RateEquations(system, parameters={"k": torch.tensor([1.0, 2.0])})
+    >>> y = torch.tensor([[10.0, 10.0]], dtype=torch.float64)  # (species, batch)
+    >>> equations(0.0, y)
+    tensor([[-10., -20.]], dtype=torch.float64)
+    >>> equations.jacobian(y)[:, 0, 0]
+    tensor([-1., -2.], dtype=torch.float64)
+    """
+
+    def __init__(
+        self,
+        system: ReactionSystem,
+        *,
+        parameters: Mapping[str, float | Tensor] | None = None,
+        clamped: Iterable[str] | Tensor = (),
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        self.system = system
+        self.device = torch.device(device)
+        self.dtype = dtype
+        self.overrides = dict(parameters or {})
+        self.values = parameter_rows(system, self.overrides, device=self.device, dtype=dtype)
+        self.fixed = system.derivatives.prepare(self.values)
+        self.free = self._free(clamped)
+
+    def _free(self, clamped: Iterable[str] | Tensor) -> Tensor | None:
+        if isinstance(clamped, torch.Tensor):
+            mask = clamped.to(self.device)
+        else:
+            names = set(clamped)
+            for name in names:
+                if name not in self.system.initial:
+                    raise ValueError(
+                        f"cannot clamp {name!r}: the species are {', '.join(self.system.species)}"
+                    )
+            mask = torch.tensor([[name in names] for name in self.system.species], device=self.device)
+        return (~mask).to(self.dtype) if bool(mask.any()) else None
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Names of the species, in the order of the rows."""
+        return self.system.species
+
+    @property
+    def batch(self) -> int:
+        """Number of parameter sets, 1 where all share one."""
+        return self.values.shape[1]
+
+    def __call__(self, time: Tensor | float, y: Tensor, delayed: Tensor | None = None) -> Tensor:
+        """Right-hand side.
+
+        Parameters
+        ----------
+        time : float or Tensor
+            The time.
+        y : Tensor
+            (species, B): concentrations.
+        delayed : Tensor, optional
+            (delays, B): earlier concentrations, in the order of ``system.derivatives.delayed``.
+
+        Returns
+        -------
+        Tensor
+            (species, B): concentration per time.
+        """
+        slope = self.system.derivatives(y, self.fixed, time, delayed)
+        return slope if self.free is None else slope * self.free
+
+    def replaced(self, parameters: Mapping[str, float | Tensor]) -> RateEquations:
+        """Return the same equations with some parameters changed.
+
+        Examples
+        --------
+        >>> from grn.networks.formula import parameter
+        >>> from grn.networks.reactions import Reaction, ReactionSystem
+        >>> rise = Reaction(name="rise", changes={"A": 1}, rate=parameter("k"))
+        >>> system = ReactionSystem(initial={"A": 0.0}, reactions=(rise,), parameters={"k": 1.0})
+        >>> float(RateEquations(system).replaced({"k": 4.0}).values[0])
+        4.0
+        """
+        clamped: Iterable[str] | Tensor = () if self.free is None else self.free == 0
+        return RateEquations(
+            self.system,
+            parameters={**self.overrides, **parameters},
+            clamped=clamped,
+            device=self.device,
+            dtype=self.dtype,
+        )
+
+    def jacobian(self, y: Tensor, time: float = 0.0) -> Tensor:
+        """Derivative of the right-hand side by the concentrations, by autograd.
+
+        Parameters
+        ----------
+        y : Tensor
+            (species, B).
+        time : float
+            The time.
+
+        Returns
+        -------
+        Tensor
+            (B, species, species): row i is the gradient of species i's slope.
+        """
+        return _rows_of_jacobian(lambda at: self(time, at), y, y)
+
+    def parameter_jacobian(self, y: Tensor, names: Sequence[str], time: float = 0.0) -> Tensor:
+        """Derivative of the right-hand side by parameters, by autograd.
+
+        Parameters
+        ----------
+        y : Tensor
+            (species, B).
+        names : sequence of str
+            Of the parameters.
+        time : float
+            The time.
+
+        Returns
+        -------
+        Tensor
+            (B, species, parameters).
+        """
+        order = list(self.system.parameters)
+        for name in names:
+            if name not in self.system.parameters:
+                raise ValueError(f"{name!r} is no parameter of the model: those are {', '.join(order)}")
+        chosen = torch.tensor([order.index(name) for name in names], device=self.device)
+        values = self.values.expand(-1, y.shape[1])
+
+        def slope(of_chosen: Tensor) -> Tensor:
+            rows = self.system.derivatives.prepare(values.index_copy(0, chosen, of_chosen))
+            found = self.system.derivatives(y, rows, time)
+            return found if self.free is None else found * self.free
+
+        return _rows_of_jacobian(slope, values[chosen], y)
+
+    def initial(self, start: Mapping[str, float | Tensor] | None = None, batch: int = 1) -> Tensor:
+        """State at time 0: the system's own, with some species changed.
+
+        Parameters
+        ----------
+        start : mapping of str to float or Tensor, optional
+            Concentrations other than the system's: numbers, or (B,) tensors.
+        batch : int
+            Smallest batch wanted.
+
+        Returns
+        -------
+        Tensor
+            (species, B).
+        """
+        given = dict(start or {})
+        for name, value in given.items():
+            if name not in self.system.initial:
+                raise ValueError(f"start names {name!r}: the species are {', '.join(self.species)}")
+            if bool((torch.as_tensor(value) < 0).any()):
+                raise ValueError(f"start of {name!r} must be a non-negative concentration, got {value}")
+        rows = _rows(self.system.initial, given, "start", self.device, self.dtype)
+        width = _common_batch({"start": rows.shape[1], "parameters": self.batch, "batch": batch})
+        return rows.expand(-1, width).clone()
+
+
+def _rows_of_jacobian(slope: Callable[[Tensor], Tensor], at: Tensor, y: Tensor) -> Tensor:
+    """(B, species, inputs): each species' slope pulled back in turn; members of the batch do not mix."""
+    pull_back: Callable[[Tensor], tuple[Tensor, ...]] = torch.func.vjp(slope, at)[1]
+    basis = torch.eye(len(y), dtype=y.dtype, device=y.device)[:, :, None].expand(-1, -1, y.shape[1])
+    rows: Tensor = torch.func.vmap(pull_back)(basis)[0]  # (species, inputs, B)
+    return rows.permute(2, 0, 1)
+
+
+def parameter_rows(
+    system: ReactionSystem,
+    overrides: Mapping[str, float | Tensor],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Tensor:
+    """Values of all parameters, (parameters, 1) or (parameters, B), differentiable by the overrides."""
+    for name in overrides:
+        if name not in system.parameters:
+            import difflib
+
+            near = difflib.get_close_matches(name, system.parameters, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"those are {', '.join(system.parameters)}"
+            raise ValueError(f"{name!r} is no parameter of the model: {hint}")
+    return _rows(system.parameters, overrides, "parameter", device, dtype)
+
+
+def _rows(
+    defaults: Mapping[str, float],
+    given: Mapping[str, float | Tensor],
+    what: str,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Tensor:
+    values = {name: torch.as_tensor(value, dtype=dtype, device=device) for name, value in given.items()}
+    for name, value in values.items():
+        if value.ndim > 1:
+            raise ValueError(
+                f"{what} {name!r} must be a number or have shape (batch,), got {tuple(value.shape)}"
+            )
+        if not bool(torch.isfinite(value.detach()).all()):
+            raise ValueError(f"{what} {name!r} must be finite, got {value}")
+    width = _common_batch({name: value.numel() for name, value in values.items()})
+    rows = torch.tensor(list(defaults.values()), dtype=dtype, device=device)[:, None].expand(-1, width)
+    if not values:
+        return rows
+    place = {name: k for k, name in enumerate(defaults)}
+    parts = list(rows.unbind(0))
+    for name, value in values.items():
+        parts[place[name]] = value.expand(width)
+    return torch.stack(parts)
+
+
+def _common_batch(sizes: Mapping[str, int]) -> int:
+    """Largest size; all others must be it or 1."""
+    largest = max(sizes.values(), default=1)
+    for name, size in sizes.items():
+        if size not in (1, largest):
+            raise ValueError(f"batch sizes differ: {name!r} has {size} values, others {largest}")
+    return largest
