@@ -1,7 +1,4 @@
-"""Compiled code of the fused step: elementary functions that vectorise, and the loops over genes.
-
-All of it is in this one file because numba's cache on disk watches only the file of the function it compiled.
-"""
+"""Compiled code of the fused step: the loops over genes."""
 
 from __future__ import annotations
 
@@ -11,6 +8,8 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
+from grn.kernels.elementary import exp_of_minus, log_of_normal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 F = TypeVar("F", bound="Callable[..., Any]")
+
+# numba's cache on disk watches this file alone: where a file that it inlines changes, so must this line.
+INLINED = {"elementary": "31cd2653c7d9"}
 
 BLOCK = 1024  # genes carried together: three arrays of 4 KiB in float32 stay in the first-level cache
 LARGEST_POWER = 15  # integer n up to here by multiplication
@@ -35,77 +37,9 @@ _compiled = cast("Callable[[F], F]", njit(**_FAST, nogil=True, cache=True))
 _summing = cast("Callable[[F], F]", njit(**_FAST_SUM, nogil=True, cache=True))
 
 
-def _log(x: Any) -> Any:
-    """Logarithm of a normal positive x; compiled for its type."""
-    raise NotImplementedError
-
-
-def _exp_negative(t: Any) -> Any:
-    """``exp(−t)`` where it neither overflows nor underflows; compiled for the type of t."""
-    raise NotImplementedError
-
-
 def _hill(x: Any, n: Any) -> Any:
     """``xⁿ/(1+xⁿ)``, 0 for x ≤ 0; compiled for the type of x and for an integer or a real n."""
     raise NotImplementedError
-
-
-# log x = e·ln 2 + 2·atanh(s), s = (f−1)/(f+1), with f = x/2^e in [√½, √2), z = s² < 0.0295.
-@_overload(_log, jit_options=_INLINED)
-def _log_typed(x: Any) -> Callable[..., Any]:
-    if x == types.float32:
-
-        def single(x: Any) -> Any:
-            f = np.float32
-            bits = np.float32(x).view(np.int32)
-            e = np.int32(np.int32(bits - np.int32(0x3F3504F3)) >> np.int32(23))
-            fraction = np.int32(bits - np.int32(e << np.int32(23))).view(np.float32)
-            s = (fraction - f(1)) / (fraction + f(1))
-            z = s * s
-            y = z * (f(1 / 3) + z * (f(1 / 5) + z * (f(1 / 7) + z * f(1 / 9))))
-            return f(e) * f(0.6931471805599453) + f(2) * (s + s * y)
-
-        return single
-
-    def double(x: Any) -> Any:
-        bits = np.float64(x).view(np.int64)
-        e = (bits - np.int64(0x3FE6A09E667F3BCD)) >> np.int64(52)
-        fraction = np.int64(bits - (e << np.int64(52))).view(np.float64)
-        s = (fraction - 1.0) / (fraction + 1.0)
-        z = s * s
-        y = 1 / 15 + z * (1 / 17 + z * (1 / 19 + z * (1 / 21 + z * (1 / 23))))
-        y = 1 / 9 + z * (1 / 11 + z * (1 / 13 + z * y))
-        y = z * (1 / 3 + z * (1 / 5 + z * (1 / 7 + z * y)))
-        return np.float64(e) * 0.6931471805599453 + 2.0 * (s + s * y)
-
-    return double
-
-
-# exp r by its series for |r| ≤ ½ ln 2, then 2^k through the exponent's bits; ln 2 in two parts keeps r exact.
-@_overload(_exp_negative, jit_options=_INLINED)
-def _exp_negative_typed(t: Any) -> Callable[..., Any]:
-    if t == types.float32:
-
-        def single(t: Any) -> Any:
-            f = np.float32
-            k = np.floor(f(0.5) - f(1.4426950408889634) * t)
-            r = (-t - k * f(0.693359375)) + k * f(2.12194440e-4)
-            y = f(1 / 6) + r * (f(1 / 24) + r * (f(1 / 120) + r * f(1 / 720)))
-            y = f(1) + r * (f(1) + r * (f(0.5) + r * y))
-            return y * np.int32(np.int32(np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)
-
-        return single
-
-    def double(t: Any) -> Any:
-        k = np.floor(0.5 - 1.4426950408889634 * t)
-        r = (-t - k * 0.693145751953125) - k * 1.42860682030941723212e-6
-        y = 1 / 3628800 + r * (1 / 39916800 + r * (1 / 479001600 + r * (1 / 6227020800)))
-        y = 1 / 5040 + r * (1 / 40320 + r * (1 / 362880 + r * y))
-        y = 1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * y)))
-        y = 1.0 + r * (1.0 + r * (0.5 + r * y))
-        return y * np.int64((np.int64(k) + np.int64(1023)) << np.int64(52)).view(np.float64)
-
-    return double
 
 
 @_overload(_hill, jit_options=_INLINED)
@@ -130,8 +64,8 @@ def _hill_typed(x: Any, n: Any) -> Callable[..., Any]:
     tiny, largest = (kind(2e-38), kind(80)) if kind is np.float32 else (kind(1e-307), kind(690))
 
     def by_logarithm(x: Any, n: Any) -> Any:
-        t = kind(n) * _log(max(x, tiny))
-        h = kind(1) / (kind(1) + _exp_negative(min(max(t, -largest), largest)))
+        t = kind(n) * log_of_normal(max(x, tiny))
+        h = kind(1) / (kind(1) + exp_of_minus(min(max(t, -largest), largest)))
         return h if x > tiny else kind(0)
 
     return by_logarithm
@@ -239,7 +173,7 @@ def _expressed(y: Array, control: Array) -> float:
     total = 0.0
     for i in range(y.size):
         t = min(max((y[i] - level) * slope, -end), end)
-        total += np.float64(y.dtype.type(1) / (y.dtype.type(1) + _exp_negative(t)))
+        total += np.float64(y.dtype.type(1) / (y.dtype.type(1) + exp_of_minus(t)))
     return total / y.size
 
 

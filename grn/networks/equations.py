@@ -183,7 +183,8 @@ class RateEquations:
         Parameters
         ----------
         start : mapping of str to float or Tensor, optional
-            Concentrations other than the system's: numbers, or (B,) tensors.
+            Concentrations other than the system's: numbers, or (B,) tensors. Stages of a delay that are not
+            named start where the delayed species does, as if it had always been there.
         batch : int
             Smallest batch wanted.
 
@@ -198,6 +199,9 @@ class RateEquations:
                 raise ValueError(f"start names {name!r}: the species are {', '.join(self.species)}")
             if bool((torch.as_tensor(value) < 0).any()):
                 raise ValueError(f"start of {name!r} must be a non-negative concentration, got {value}")
+        for stage, leader in self.system.followers.items():
+            if leader in given:
+                given.setdefault(stage, given[leader])
         rows = _rows(self.system.initial, given, "start", self.device, self.dtype)
         width = _common_batch({"start": rows.shape[1], "parameters": self.batch, "batch": batch})
         return rows.expand(-1, width).clone()

@@ -111,6 +111,11 @@ class Gene:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise ValueError(f"a gene must have a name, got {self.name!r}")
+        if not all(callable(getattr(self.regulation, method, None)) for method in ("signs", "lower")):
+            raise TypeError(
+                f"regulation of gene {self.name!r} must be a promoter such as Rule('not A'), "
+                f"got {self.regulation!r}"
+            )
         for name in ("transcription", "translation", "protein_decay", "initial_mrna", "initial_protein"):
             value = _real(name, getattr(self, name))
             if not (math.isfinite(value) and value >= 0):
@@ -181,7 +186,8 @@ class GeneNetwork:
                 names.add(name)
         known = {gene.name for gene in self.genes}
         for gene in self.genes:
-            wanted = (*gene.regulation.signs(), *(removal.enzyme for removal in gene.removals))
+            named = gene.regulation.parsed.variables if isinstance(gene.regulation, Rule) else ()
+            wanted = (*gene.regulation.signs(), *named, *(removal.enzyme for removal in gene.removals))
             for source in wanted:
                 if source not in known:
                     near = difflib.get_close_matches(source, known, n=1)
@@ -303,6 +309,9 @@ class GeneNetwork:
         for gene in levels:
             if gene not in boolean.genes:
                 raise ValueError(f"initial names {gene!r}, which is no gene of the network")
+        for rate, value in (("mrna_decay", mrna_decay), ("protein_decay", protein_decay)):
+            if value is not None and not _real(rate, value) > 0:
+                raise ValueError(f"{rate} must be positive for levels in equilibrium, got {value}")
         per_mrna = translation / protein_decay if mrna_decay is not None else 1.0
         highest = transcription / (mrna_decay if mrna_decay is not None else protein_decay) * per_mrna
         half = highest / 2 if threshold is None else threshold
@@ -385,6 +394,7 @@ class _Lowering:
         self.initial: dict[str, float] = {}
         self.parameters: dict[str, float] = {}
         self.reactions: list[Reaction] = []
+        self.followers: dict[str, str] = {}
         self.stages: dict[tuple[str, ErlangDelay], str] = {}
 
     def system(self) -> ReactionSystem:
@@ -398,6 +408,7 @@ class _Lowering:
             initial=self.initial,
             reactions=tuple(self.reactions),
             parameters=self.parameters,
+            followers=self.followers,
             name=self.network.name,
             time_unit=self.network.time_unit,
             source=self.network.source,
@@ -446,12 +457,13 @@ class _Lowering:
 
     def _chain(self, source: str, delay: ErlangDelay) -> str:
         """Copies of a concentration, each following the one before: their end is the delayed level."""
-        name = f"{source}.delayed{delay.mean:g}x{delay.stages}"
+        name = f"{source}.delayed{float(delay.mean)!r}x{delay.stages}"
         pace = self._named(f"{name}.rate", delay.stages / delay.mean)
         before = source
         for stage in range(1, delay.stages + 1):
             copy = f"{name}.{stage}"
             self.initial[copy] = self.initial[source]
+            self.followers[copy] = source
             self._react(f"entry into {copy}", {copy: 1}, pace * species(before))
             self._react(f"exit from {copy}", {copy: -1}, pace * species(copy))
             before = copy

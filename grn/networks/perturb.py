@@ -16,7 +16,7 @@ import numpy as np
 from grn.kinetics import _real
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -232,10 +232,10 @@ def phases(
     moments = {start}
     touched: dict[str, NDArray[np.float64]] = {}
     for condition in conditions:
-        seen: set[tuple[str, float | None]] = set()
+        seen: set[tuple[str, float]] = set()
         for perturbation in condition:
             _check_target(perturbation, system, network)
-            _check_single(perturbation, seen)
+            _check_single(perturbation, seen, start)
             if perturbation.at is not None and perturbation.at < start:
                 raise ValueError(
                     f"{perturbation} happens before the start of the simulation at {start:g}: leave `at` out "
@@ -264,9 +264,28 @@ def phases(
                     for row in (place[name] for name in (gene, f"{gene}_mrna") if name in place):
                         if not held[row, k]:
                             assigned[row, k] = True
+        if moment == start:
+            _assign_stages(system, conditions, place, levels, assigned)
         parameters = {name: values.copy() for name, values in touched.items()}
         found.append(Phase(moment, parameters, held.copy(), levels, assigned))
     return tuple(found)
+
+
+def _assign_stages(
+    system: ReactionSystem,
+    conditions: Sequence[Sequence[Perturbation]],
+    place: Mapping[str, int],
+    levels: NDArray[np.float64],
+    assigned: NDArray[np.bool_],
+) -> None:
+    """Start the stages of a delay at what was set from the start, as if it had always been so."""
+    for k, condition in enumerate(conditions):
+        targets = {getattr(p, "species", getattr(p, "gene", "")) for p in condition if p.at is None}
+        for stage, leader in system.followers.items():
+            row, source = place[stage], place[leader]
+            if leader in targets and assigned[source, k] and not assigned[row, k]:
+                assigned[row, k] = True
+                levels[row, k] = levels[source, k]
 
 
 def _check_target(perturbation: Perturbation, system: ReactionSystem, network: GeneNetwork | None) -> None:
@@ -289,11 +308,12 @@ def _check_target(perturbation: Perturbation, system: ReactionSystem, network: G
         raise ValueError(f"no gene {perturbation.gene!r} to perturb: those are {', '.join(network.names)}")
 
 
-def _check_single(perturbation: Perturbation, seen: set[tuple[str, float | None]]) -> None:
+def _check_single(perturbation: Perturbation, seen: set[tuple[str, float]], start: float) -> None:
+    moment = start if perturbation.at is None else perturbation.at
     for target in perturbation.settings or (getattr(perturbation, "species", ""),):
-        if (target, perturbation.at) in seen:
+        if (target, moment) in seen:
             raise ValueError(f"{perturbation} contradicts another perturbation of one condition at that time")
-        seen.add((target, perturbation.at))
+        seen.add((target, moment))
 
 
 def _check_time(perturbation: Perturbation) -> None:

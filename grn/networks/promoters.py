@@ -430,6 +430,14 @@ class Modules:
                 f"{len(self.modules)} modules need {2 ** len(self.modules)} activations, one a state, "
                 f"got {len(self.activations)}"
             )
+        known: dict[str, tuple[float, float]] = {}
+        for regulator in (r for module in self.modules for r in (*module.activators, *module.deactivators)):
+            numbers = (regulator.threshold, regulator.coefficient)
+            if known.setdefault(regulator.source, numbers) != numbers:
+                raise ValueError(
+                    f"{regulator.source!r} stands in two modules with different thresholds or coefficients: "
+                    "a promoter has one of each for a regulator"
+                )
         for value in self.activations:
             if not (math.isfinite(_real("activation", value)) and value >= 0):
                 raise ValueError(f"activations must be non-negative and finite, got {value}")

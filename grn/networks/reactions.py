@@ -61,6 +61,8 @@ class ReactionSystem:
         Every parameter of the rate laws with its value.
     volumes : mapping of str to float
         Volume of the compartment of a species, 1 where not given.
+    followers : mapping of str to str
+        Species that start at another one's concentration wherever that is changed: stages of a delay.
     name, time_unit, source : str
         For reports.
 
@@ -83,6 +85,7 @@ class ReactionSystem:
     reactions: tuple[Reaction, ...]
     parameters: Mapping[str, float]
     volumes: Mapping[str, float] = field(default_factory=dict)
+    followers: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
     time_unit: str = ""
     source: str = ""

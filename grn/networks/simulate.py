@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -247,7 +247,7 @@ class _Run:
         )
         if rows.shape[1] > 1:
             rows = rows.repeat_interleave(self.ensemble, 1)
-        arguments = {
+        arguments: dict[str, Any] = {
             "parameters": rows.detach().numpy(),
             "held": np.repeat(stretch.held, self.ensemble, 1),
         }
@@ -255,7 +255,7 @@ class _Run:
         if self.method == "compiled":
             from grn.networks.compiled import compiled_paths  # numba takes a second to import
 
-            tolerances = {}
+            tolerances: dict[str, Any] = {}
             if self.solver is not None:
                 relative, absolute = self.solver.tolerances(torch.float64)
                 tolerances = {"relative_tolerance": relative, "absolute_tolerance": absolute}

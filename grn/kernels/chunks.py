@@ -1,0 +1,72 @@
+"""Ranges of a batch handed to compiled code that holds no lock, on as many threads as torch uses."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHORT, LONG = 0.03, 0.15  # seconds: shorter ranges are made larger, longer ones smaller
+
+
+def run_in_chunks(work: Callable[[int, int], bool], batch: int) -> None:
+    """Call ``work(begin, end)`` over ranges that cover the batch, until one returns False.
+
+    Ranges are taken in order, so what a failing range leaves undone lies behind it. They are sized by the
+    time that they take: Ctrl-C waits for a fraction of a second, or for one trajectory.
+
+    Parameters
+    ----------
+    work : callable
+        Compiled code on a range; True where all went well.
+    batch : int
+        Members of the batch.
+
+    Examples
+    --------
+    >>> done = []
+    >>> run_in_chunks(lambda begin, end: done.extend(range(begin, end)) is None, 10)
+    >>> sorted(done) == list(range(10))
+    True
+    """
+    threads = max(1, min(torch.get_num_threads(), batch))
+    taken, stopped, lock = 0, False, Lock()
+
+    def take(wanted: int) -> tuple[int, int]:
+        nonlocal taken
+        with lock:
+            begin = taken
+            if not stopped:
+                share = (batch - begin) // (2 * threads)  # all threads end together
+                taken = min(batch, begin + max(1, min(wanted, share)))
+            return begin, taken
+
+    def worker() -> None:
+        nonlocal stopped
+        wanted = 1
+        while True:
+            begin, end = take(wanted)
+            if begin == end:
+                return
+            started = perf_counter()
+            if not work(begin, end):
+                stopped = True
+            seconds = perf_counter() - started
+            wanted = 2 * wanted if seconds < SHORT else max(1, wanted // 2) if seconds > LONG else wanted
+
+    if threads == 1:
+        worker()
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for future in [pool.submit(worker) for _ in range(threads)]:
+                future.result()
+        except BaseException:
+            stopped = True
+            raise
