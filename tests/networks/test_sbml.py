@@ -12,8 +12,9 @@ import torch
 from grn.networks.equations import RateEquations
 from grn.networks.formula import Op, apply, call, constant, hill, parameter, species
 from grn.networks.formula import time as time_of_model
-from grn.networks.io.sbml import MOST_NESTED, read_sbml, write_sbml
+from grn.networks.io.sbml import read_sbml, write_sbml
 from grn.networks.io.text import FormatError
+from grn.networks.io.xml import MOST_NESTED
 from grn.networks.network import Gene, GeneNetwork
 from grn.networks.promoters import HillProduct, Module, Modules, Regulator
 from grn.networks.reactions import Reaction, ReactionSystem

@@ -13,24 +13,24 @@ References
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.parsers import expat
 
 from grn.networks.io.geneweaver import is_geneweaver, network_of_geneweaver
 from grn.networks.io.mathml import require_libsbml
 from grn.networks.io.sbml_model import system_of_document
 from grn.networks.io.sbml_write import write_sbml
-from grn.networks.io.text import FormatError, read_lines
+from grn.networks.io.text import FormatError
+from grn.networks.io.xml import read_xml
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from grn.networks.network import GeneNetwork
     from grn.networks.reactions import ReactionSystem
 
 __all__ = ["read_sbml", "write_sbml"]
-
-MOST_NESTED = 400  # XML elements: libsbml recurses, and 700 overflow the stack of a thread with 1 MiB
-_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>'
 
 
 def read_sbml(path: str | Path) -> ReactionSystem | GeneNetwork:
@@ -76,14 +76,7 @@ def read_sbml(path: str | Path) -> ReactionSystem | GeneNetwork:
     """
     libsbml = require_libsbml()
     path = Path(path)
-    lines = read_lines(path)
-    kept = [""] * lines[-1][0]
-    for number, line in lines:
-        kept[number - 1] = line
-    text = "\n".join(kept)
-    _check_xml(path, text)
-    if not text.startswith("<?xml"):  # libsbml would add a line
-        text = _DECLARATION + text
+    text = read_xml(path, format="SBML", check_root=partial(_check_root, path))
     document = libsbml.readSBMLFromString(text)
     _raise_first_error(path, document)
     model = document.getModel()
@@ -105,49 +98,7 @@ def read_sbml(path: str | Path) -> ReactionSystem | GeneNetwork:
     return system_of_document(document, path)
 
 
-def _check_xml(path: Path, text: str) -> None:
-    """Refuse what libsbml must not see: entities, elements nested too deep, XML that is not SBML."""
-    parser = expat.ParserCreate(namespace_separator=" ")
-    depth = 0
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        if depth == 0:
-            _check_root(path, parser.CurrentLineNumber, name, attributes)
-        depth += 1
-        if depth > MOST_NESTED:
-            raise FormatError(
-                path, parser.CurrentLineNumber, f"XML elements are nested more than {MOST_NESTED} deep"
-            )
-
-    def end(name: str) -> None:
-        nonlocal depth
-        depth -= 1
-
-    def refuse(*declaration: object) -> None:
-        raise FormatError(
-            path,
-            parser.CurrentLineNumber,
-            "a document type declaration (DOCTYPE, ENTITY) is not allowed in SBML; remove it",
-        )
-
-    def check_encoding(version: str, encoding: str | None, standalone: int) -> None:
-        if encoding is not None and encoding.lower() not in ("utf-8", "utf8", "us-ascii", "ascii"):
-            raise FormatError(path, 1, f"SBML is written in UTF-8, this file declares {encoding!r}")
-
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.StartDoctypeDeclHandler = refuse
-    parser.EntityDeclHandler = refuse
-    parser.XmlDeclHandler = check_encoding
-    try:
-        parser.Parse(text, True)
-    except expat.ExpatError as error:
-        reason = expat.errors.messages[error.code]
-        raise FormatError(path, error.lineno, f"expected well-formed XML, found: {reason}") from None
-
-
-def _check_root(path: Path, line: int, name: str, attributes: dict[str, str]) -> None:
+def _check_root(path: Path, line: int, name: str, attributes: Mapping[str, str]) -> None:
     namespace, _, element = name.rpartition(" ")
     if element != "sbml" or not namespace.startswith("http://www.sbml.org/sbml/level"):
         raise FormatError(path, line, f"expected an SBML document, found the XML element <{element}>")
