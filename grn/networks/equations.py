@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -105,8 +105,7 @@ class RateEquations:
         Tensor
             (species, B): concentration per time.
         """
-        slope = self.system.derivatives(y, self.fixed, time, delayed)
-        return slope if self.free is None else slope * self.free
+        return self._held(self.system.derivatives(y, self.fixed, time, delayed))
 
     def replaced(self, parameters: Mapping[str, float | Tensor]) -> RateEquations:
         """Return the same equations with some parameters changed.
@@ -144,7 +143,33 @@ class RateEquations:
         Tensor
             (B, species, species): row i is the gradient of species i's slope.
         """
-        return _rows_of_jacobian(lambda at: self(time, at), y, y)
+        return self.slope_and_jacobian(y, time)[1]
+
+    def slope_and_jacobian(self, y: Tensor, time: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Right-hand side and its derivative: one pass forth and one back over a batch repeated by species.
+
+        Parameters
+        ----------
+        y : Tensor
+            (species, B).
+        time : float
+            The time.
+
+        Returns
+        -------
+        slope : Tensor
+            (species, B).
+        jacobian : Tensor
+            (B, species, species).
+        """
+        fixed = self.fixed
+        if self.batch > 1:
+            fixed = self.system.derivatives.prepare(self.values.detach().repeat(1, len(y)))
+        with torch.enable_grad():
+            wide = y.detach().repeat(1, len(y)).requires_grad_()
+            slope = self._held(self.system.derivatives(wide, fixed, time))
+            jacobian = _rows_of_jacobian(slope, wide, y.shape[1])
+        return slope[:, : y.shape[1]].detach(), jacobian
 
     def parameter_jacobian(self, y: Tensor, names: Sequence[str], time: float = 0.0) -> Tensor:
         """Derivative of the right-hand side by parameters, by autograd.
@@ -167,15 +192,20 @@ class RateEquations:
         for name in names:
             if name not in self.system.parameters:
                 raise ValueError(f"{name!r} is no parameter of the model: those are {', '.join(order)}")
-        chosen = torch.tensor([order.index(name) for name in names], device=self.device)
-        values = self.values.expand(-1, y.shape[1])
+        chosen = torch.tensor([order.index(name) for name in names], dtype=torch.long, device=self.device)
+        values = self.values.detach().expand(-1, y.shape[1]).repeat(1, len(y))
+        with torch.enable_grad():
+            wanted = values[chosen].requires_grad_()
+            fixed = self.system.derivatives.prepare(values.index_copy(0, chosen, wanted))
+            slope = self._held(self.system.derivatives(y.detach().repeat(1, len(y)), fixed, time))
+            return _rows_of_jacobian(slope, wanted, y.shape[1])
 
-        def slope(of_chosen: Tensor) -> Tensor:
-            rows = self.system.derivatives.prepare(values.index_copy(0, chosen, of_chosen))
-            found = self.system.derivatives(y, rows, time)
-            return found if self.free is None else found * self.free
-
-        return _rows_of_jacobian(slope, values[chosen], y)
+    def _held(self, slope: Tensor) -> Tensor:
+        """Slope of a batch repeated any number of times, zero where a species is clamped."""
+        if self.free is None:
+            return slope
+        copies = slope.shape[1] // self.free.shape[1]
+        return slope * (self.free if self.free.shape[1] == 1 else self.free.repeat(1, copies))
 
     def initial(self, start: Mapping[str, float | Tensor] | None = None, batch: int = 1) -> Tensor:
         """State at time 0: the system's own, with some species changed.
@@ -207,12 +237,14 @@ class RateEquations:
         return rows.expand(-1, width).clone()
 
 
-def _rows_of_jacobian(slope: Callable[[Tensor], Tensor], at: Tensor, y: Tensor) -> Tensor:
-    """(B, species, inputs): each species' slope pulled back in turn; members of the batch do not mix."""
-    pull_back: Callable[[Tensor], tuple[Tensor, ...]] = torch.func.vjp(slope, at)[1]
-    basis = torch.eye(len(y), dtype=y.dtype, device=y.device)[:, :, None].expand(-1, -1, y.shape[1])
-    rows: Tensor = torch.func.vmap(pull_back)(basis)[0]  # (species, inputs, B)
-    return rows.permute(2, 0, 1)
+def _rows_of_jacobian(slope: Tensor, inputs: Tensor, batch: int) -> Tensor:
+    """(B, species, inputs): the batch is repeated by species, and each copy pulls back one of them."""
+    count = len(slope)
+    chosen = torch.eye(count, dtype=slope.dtype, device=slope.device).repeat_interleave(batch, 1)
+    if not slope.requires_grad:
+        return slope.new_zeros(batch, count, len(inputs))
+    (rows,) = torch.autograd.grad(slope, inputs, chosen, allow_unused=True, materialize_grads=True)
+    return rows.reshape(len(inputs), count, batch).permute(2, 1, 0)
 
 
 def parameter_rows(

@@ -1,0 +1,180 @@
+"""One call for every kind of simulation: batches, perturbations in time, seeds, refusals."""
+
+import math
+
+import pytest
+import torch
+
+from grn import Solver
+from grn.networks import (
+    BooleanNetwork,
+    Clamp,
+    Gene,
+    GeneNetwork,
+    Knockdown,
+    Knockout,
+    Overexpression,
+    Rule,
+    circuits,
+    simulate,
+)
+from grn.networks.simulate import METHODS
+
+STOCHASTIC = ("ssa", "tau-leaping", "langevin")
+one_gene = GeneNetwork(genes=(Gene(name="A", transcription=4.0, mrna_decay=2.0, translation=3.0),))
+
+
+def two_stage(t: torch.Tensor) -> torch.Tensor:
+    """Protein of a gene switched on at time 0: 6(1 − 2e⁻ᵗ + e⁻²ᵗ)."""
+    return 6 * (1 - 2 * torch.exp(-t) + torch.exp(-2 * t))
+
+
+@pytest.mark.parametrize("method", ["ode", "compiled"])
+def test_closed_form(method: str) -> None:
+    path = simulate(one_gene, 5.0, method=method)
+    torch.testing.assert_close(path["A"][0], two_stage(path.times), rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("method", STOCHASTIC)
+def test_the_mean_of_many_is_the_rate_equations(method: str) -> None:
+    path = simulate(one_gene, [0.0, 0.5, 2.0], method=method, ensemble=3000, system_size=20.0, seed=3)
+    mean, error = path["A"].mean(0), path["A"].std(0) / math.sqrt(3000)
+    # The system is linear, so the mean is exact for ssa; the others' steps add under one percent.
+    slack = 0.0 if method == "ssa" else 0.01
+    expected = two_stage(path.times)
+    assert ((mean - expected).abs() <= 4 * error + slack * expected + 1e-12).all()
+
+
+@pytest.mark.parametrize("method", ["ode", "compiled"])
+def test_a_batch_is_its_members(method: str) -> None:
+    strengths = torch.tensor([50.0, 100.0, 200.0])
+    together = simulate(circuits.toggle(), 5.0, method=method, parameters={"lacI.transcription": strengths})
+    for k, strength in enumerate(strengths.tolist()):
+        alone = simulate(circuits.toggle(), 5.0, method=method, parameters={"lacI.transcription": strength})
+        torch.testing.assert_close(together.values[k], alone.values[0], rtol=1e-6, atol=1e-8)
+
+
+def test_methods_agree_on_the_repressilator() -> None:
+    fine = Solver(relative_tolerance=1e-10, absolute_tolerance=1e-10)
+    paths = [
+        simulate(circuits.repressilator(), 200.0, method="ode", solver=Solver(method="dopri8")),
+        simulate(circuits.repressilator(), 200.0, method="compiled", solver=fine),
+        simulate(
+            circuits.repressilator(),
+            200.0,
+            solver=Solver(
+                method="scipy_solver",
+                scipy_method="LSODA",
+                relative_tolerance=1e-10,
+                absolute_tolerance=1e-10,
+            ),
+        ),
+    ]
+    for path in paths[1:]:
+        torch.testing.assert_close(path.values, paths[0].values, rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", STOCHASTIC)
+def test_a_trajectory_does_not_depend_on_the_batch(method: str) -> None:
+    plan = (Knockdown("A", remaining=0.5, at=1.0),)  # so the second phase must keep its streams too
+    few, many = (
+        simulate(
+            one_gene, 2.0, method=method, ensemble=n, system_size=5.0, seed=11, perturbations=plan
+        ).values
+        for n in (2, 40)
+    )
+    assert torch.equal(few, many[:2])
+    other = simulate(one_gene, 2.0, method=method, ensemble=2, system_size=5.0, seed=12).values
+    assert not torch.equal(few, other)
+
+
+@pytest.mark.parametrize("method", ["ode", "compiled"])
+def test_perturbations_in_time(method: str) -> None:
+    conditions = [
+        (),
+        (Knockout("A", at=2.0),),
+        (Clamp("A", level=1.5, at=1.0),),
+        (Overexpression("A", activity=2.0),),
+        (Knockout("A"),),
+    ]
+    path = simulate(one_gene, [0.0, 1.0, 2.0, 4.0], method=method, conditions=conditions)
+    protein, mrna = path["A"], path["A_mrna"]
+    torch.testing.assert_close(protein[0], two_stage(path.times), rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(mrna[1, 3], mrna[0, 2] * math.exp(-4.0), rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(protein[1, :3], protein[0, :3], rtol=1e-6, atol=1e-8)
+    assert protein[2, 1:].tolist() == [1.5] * 3
+    torch.testing.assert_close(protein[3], 3 * protein[0], rtol=1e-6, atol=1e-7)
+    assert (protein[4] == 0).all()
+
+
+def test_gradients_reach_parameters_and_starts() -> None:
+    rate = torch.tensor(4.0, dtype=torch.float64, requires_grad=True)
+    start = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+    path = simulate(one_gene, [0.0, 1.0], parameters={"A.transcription": rate}, start={"A": start})
+    by_rate, by_start = torch.autograd.grad(path["A"][0, -1], (rate, start))
+    assert float(by_rate) == pytest.approx(float(two_stage(torch.tensor(1.0))) / 4, rel=1e-6)
+    assert float(by_start) == pytest.approx(math.exp(-1), rel=1e-6)
+
+
+def test_boolean_methods() -> None:
+    ring = BooleanNetwork({"A": "not C", "B": "A", "C": "B"})
+    path = simulate(ring, 6, method="boolean-synchronous")
+    assert path["A"][0].tolist() == [0, 1, 1, 1, 0, 0, 0]
+    fixed = simulate(ring, 6, method="boolean-synchronous", perturbations=[Knockout("A")])
+    assert fixed.values.sum() == 0
+    loud = simulate(ring, 6, method="boolean-synchronous", perturbations=[Overexpression("A")])
+    assert loud.final[0].tolist() == [1, 1, 1]
+    network = GeneNetwork.from_boolean(ring)
+    some, more = (simulate(network, 30, method="boolean-asynchronous", ensemble=n, seed=2) for n in (3, 9))
+    assert torch.equal(some.values, more.values[:3])
+    assert (some.values.diff(dim=1).abs().sum(2) <= 1).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"method": "euler"}, f"method must be one of {', '.join(METHODS)}"),
+        ({"ensemble": 0}, "ensemble must be a positive integer"),
+        ({"ensemble": 5}, "gives the same trajectory every time"),
+        ({"times": -1.0}, "positive finite duration"),
+        ({"times": [0.0, 0.0]}, "strictly increasing"),
+        ({"times": [0.0]}, "at least two times"),
+        ({"start": {"B": 1.0}}, "start names 'B': the species are A_mrna, A"),
+        ({"start": {"A": -1.0}}, "non-negative concentration"),
+        ({"parameters": {"A.decay": 1.0}}, "is no parameter of the model"),
+        ({"perturbations": [Knockout("X")]}, "no gene 'X' to perturb: those are A"),
+        ({"perturbations": [Knockout("A")], "conditions": [()]}, "not both"),
+        ({"conditions": []}, "at least one sequence"),
+        ({"perturbations": [Knockout("A"), Knockdown("A")]}, "contradicts"),
+        ({"perturbations": [Knockout("A", at=-1.0)]}, "before the start"),
+        ({"conditions": [(), ()], "start": {"A": torch.ones(3)}}, "conditions|batch sizes differ"),
+        (
+            {"perturbations": [Knockout("A")], "parameters": {"A.expression_scale": 1.0}},
+            "set by a perturbation and by parameters",
+        ),
+        ({"method": "boolean-synchronous"}, "has no Boolean rule"),
+    ],
+)
+def test_refusals(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        simulate(one_gene, **{"times": 1.0, **arguments})
+
+
+def test_a_boolean_network_has_no_rates() -> None:
+    with pytest.raises(TypeError, match=r"GeneNetwork\.from_boolean"):
+        simulate(BooleanNetwork({"A": "A"}), 1.0)
+
+
+def test_boolean_refusals() -> None:
+    network = GeneNetwork(genes=(Gene(name="A", regulation=Rule("not A")),))
+    with pytest.raises(ValueError, match="positive number of steps"):
+        simulate(network, 1.5, method="boolean-synchronous")
+    with pytest.raises(ValueError, match="on or off from the start only"):
+        simulate(network, 3, method="boolean-synchronous", perturbations=[Knockout("A", at=1.0)])
+    with pytest.raises(ValueError, match="start names 'B'"):
+        simulate(network, 3, method="boolean-synchronous", start={"B": 1.0})
+
+
+def test_unknown_species_are_named() -> None:
+    with pytest.raises(KeyError, match="no species 'B'"):
+        simulate(one_gene, 1.0)["B"]
