@@ -92,7 +92,7 @@ start-over:
 	@echo 'an earlier installation was cut short: starting over'
 	rm -rf .venv
 
-.venv/.installed-study: extras := fer
+.venv/.installed-study: extras := fer,sbml
 .venv/.installed-test: extras := dev
 .venv/.installed-study .venv/.installed-test: .venv/.made pyproject.toml constraints.txt
 	@echo $$PPID > '.venv/.unfinished-$(extras)'

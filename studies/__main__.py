@@ -15,7 +15,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 STUDIES = {
     "compare": "accuracy of pruning policies at equal sparsity, over seeds",
     "train": "train and prune one network, and keep its weights",
+    "simulate": "simulate a gene network, and find its steady states",
 }
+AT_ONCE = ("simulate",)  # studies that write everything at their end: there is nothing to continue
 
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -37,8 +39,8 @@ def _one_line(
 def main(arguments: Sequence[str]) -> int:
     """Run a study and return the exit status.
 
-    0: done. 1: training failed, or a file could not be read or written. 2: the options or the data were
-    refused. 130: interrupted.
+    0: done. 1: training or a solver failed, or a file could not be read or written. 2: the options or the
+    data were refused. 130: interrupted.
     """
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: python -m studies STUDY [OPTIONS]\n")
@@ -68,6 +70,9 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
+        if study in AT_ONCE:
+            print("stopped; nothing was written that is not whole", file=sys.stderr)
+            return INTERRUPTED
         again = [*options, *([] if "--resume" in options else ["--resume"])]
         print(
             f"stopped; finished runs and the last checkpoint are kept. Continue with:\n"

@@ -22,7 +22,7 @@ MAY_USE = {
 BELONGS = {
     "torchdiffeq": ("grn/integrate.py",),
     "numba": ("grn/kernels/",),
-    "plotly": ("grn/plot.py", "studies/report/"),
+    "plotly": ("grn/plot/", "studies/report/"),
     "kaleido": ("studies/",),
     "tyro": ("studies/",),
     "rich": ("studies/",),

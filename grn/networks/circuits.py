@@ -250,7 +250,7 @@ def p53() -> GeneNetwork:
         name="p53–MDM2",
         source="Geva-Zatorsky et al., Mol. Syst. Biol. 2, 2006.0033 (2006); BIOMD0000000157",
         time_unit="h",
-        concentration_unit="arbitrary",
+        concentration_unit="arbitrary units",
     )
 
 
