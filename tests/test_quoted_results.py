@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from studies.benchmarks import networks as network_benchmark
 from studies.report.build import load_records
 from studies.report.markdown import results_markdown
 
@@ -12,10 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 STUDIES = sorted(path.parent for path in (ROOT / "docs" / "results").glob("*/records.jsonl"))
 
 
-def quoted(page: str, study: str) -> str:
+def quoted(page: str, study: str, kind: str = "results") -> str:
     """What stands between the marks of a study in a page."""
     text = (ROOT / page).read_text()
-    return text.split(f"<!-- begin results {study} -->")[1].split(f"<!-- end results {study} -->")[0].strip()
+    return text.split(f"<!-- begin {kind} {study} -->")[1].split(f"<!-- end {kind} {study} -->")[0].strip()
 
 
 def test_there_are_committed_studies():
@@ -29,6 +30,12 @@ def test_results_page_quotes_the_records(study):
 
 def test_readme_quotes_the_emotion_study():
     assert quoted("README.md", "fer2013") == results_markdown(load_records(ROOT / "docs/results/fer2013")[0])
+
+
+def test_the_page_of_gene_networks_quotes_its_benchmark():
+    record = json.loads((ROOT / "docs/results/networks/networks.json").read_text())
+    assert not record["commit"].endswith("-dirty")
+    assert quoted("docs/gene-networks.md", "networks", "benchmark") == network_benchmark.markdown(record)
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
