@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from grn.networks.attractors import MAX_EXHAUSTIVE_GENES, Update
-from grn.networks.boolean import BooleanNetwork
+from grn.networks.logic.attractors import MAX_EXHAUSTIVE_GENES, Update
+from grn.networks.logic.boolean import BooleanNetwork
 from grn.networks.network import GeneNetwork
 from grn.networks.perturb import Clamp, Knockdown, Overexpression
 from grn.networks.simulate import Simulation
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from grn.networks.attractors import Attractor
+    from grn.networks.logic.attractors import Attractor
     from grn.networks.perturb import Perturbation
     from studies.simulation_model import Loaded
     from studies.simulation_options import Request

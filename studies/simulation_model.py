@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grn.networks.boolean import BooleanNetwork
 from grn.networks.circuits import CIRCUITS
 from grn.networks.io import read_boolode_initial, read_model
+from grn.networks.logic.boolean import BooleanNetwork
 from grn.networks.network import GeneNetwork
 from grn.networks.perturb import Clamp, Knockdown, Knockout, Overexpression
 from grn.plot.labels import is_mrna, shown_species

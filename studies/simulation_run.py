@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from grn.networks.continuation import continue_states
 from grn.networks.network import GeneNetwork
 from grn.networks.perturb import Clamp, Knockout
 from grn.networks.reactions import ReactionSystem
 from grn.networks.simulate import STOCHASTIC, Simulation, simulate
-from grn.networks.steady import SteadyStates, steady_states
+from grn.networks.states.continuation import continue_states
+from grn.networks.states.steady import SteadyStates, steady_states
 from studies.simulation_model import check_name, choose_pair, choose_parameter
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from grn.networks.continuation import Diagram
+    from grn.networks.states.continuation import Diagram
     from studies.simulation_model import Loaded
     from studies.simulation_options import Request
 

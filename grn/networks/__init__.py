@@ -7,7 +7,11 @@ torch.Size([1, 201])
 """
 
 from grn.networks import circuits
-from grn.networks.boolean import BooleanNetwork
+from grn.networks.fitting.fit import Fit, FitWarning, fit
+from grn.networks.fitting.profile import profile
+from grn.networks.fitting.sensitivity import sensitivities, steady_sensitivities
+from grn.networks.fitting.timeseries import TimeSeries
+from grn.networks.logic.boolean import BooleanNetwork
 from grn.networks.network import Gene, GeneNetwork, Removal
 from grn.networks.perturb import Clamp, Knockdown, Knockout, Overexpression
 from grn.networks.promoters import (
@@ -25,6 +29,9 @@ from grn.networks.promoters import (
 )
 from grn.networks.reactions import Reaction, ReactionSystem
 from grn.networks.simulate import METHODS, Simulation, simulate
+from grn.networks.states.continuation import continue_states
+from grn.networks.states.cycles import find_cycle
+from grn.networks.states.steady import SteadyState, SteadyStates, settle, steady_states
 
 __all__ = [
     "METHODS",
@@ -33,6 +40,8 @@ __all__ = [
     "Constitutive",
     "Custom",
     "ErlangDelay",
+    "Fit",
+    "FitWarning",
     "Gene",
     "GeneNetwork",
     "HillProduct",
@@ -50,6 +59,17 @@ __all__ = [
     "Rule",
     "ShiftedHill",
     "Simulation",
+    "SteadyState",
+    "SteadyStates",
+    "TimeSeries",
     "circuits",
+    "continue_states",
+    "find_cycle",
+    "fit",
+    "profile",
+    "sensitivities",
+    "settle",
     "simulate",
+    "steady_sensitivities",
+    "steady_states",
 ]

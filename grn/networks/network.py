@@ -27,7 +27,7 @@ from grn.networks.reactions import Reaction, ReactionSystem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from grn.networks.boolean import BooleanNetwork
+    from grn.networks.logic.boolean import BooleanNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +249,7 @@ class GeneNetwork:
         >>> network.boolean().genes
         ('A',)
         """
-        from grn.networks.boolean import BooleanNetwork
+        from grn.networks.logic.boolean import BooleanNetwork
 
         rules = {}
         for gene in self.genes:
@@ -300,7 +300,7 @@ class GeneNetwork:
 
         Examples
         --------
-        >>> from grn.networks.boolean import BooleanNetwork
+        >>> from grn.networks.logic.boolean import BooleanNetwork
         >>> network = GeneNetwork.from_boolean(BooleanNetwork({"A": "not B", "B": "not A"}))
         >>> network.parameters["A.threshold.B"]
         10.0

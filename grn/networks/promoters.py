@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from grn.kinetics import _real
 from grn.networks.formula import Formula, Op, apply, call, constant, hill, product, total
-from grn.networks.rules import Rule as BooleanRule
-from grn.networks.rules import parse_rule
+from grn.networks.logic.rules import Rule as BooleanRule
+from grn.networks.logic.rules import parse_rule
 
 if TYPE_CHECKING:
     from torch import Tensor

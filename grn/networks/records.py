@@ -15,7 +15,10 @@ from dataclasses import MISSING, fields
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from grn.networks.boolean import nearest_name
+from grn.networks.logic.boolean import nearest_name
+from grn.networks.logic.rules import Rule as BooleanRule
+from grn.networks.logic.rules import parse_rule
+from grn.networks.logic.syntax import Step
 from grn.networks.network import Gene, Removal
 from grn.networks.promoters import (
     Constitutive,
@@ -30,9 +33,6 @@ from grn.networks.promoters import (
     Rule,
     ShiftedHill,
 )
-from grn.networks.rules import Rule as BooleanRule
-from grn.networks.rules import parse_rule
-from grn.networks.syntax import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

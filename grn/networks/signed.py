@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 
-from grn.networks.boolean import BooleanNetwork, nearest_name
+from grn.networks.logic.boolean import BooleanNetwork, nearest_name
+from grn.networks.logic.rules import Rule as BooleanRule
+from grn.networks.logic.rules import Step
 from grn.networks.promoters import Constitutive, Rule
-from grn.networks.rules import Rule as BooleanRule
-from grn.networks.rules import Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

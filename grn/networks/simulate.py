@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from grn.kinetics import _real
-from grn.networks.deterministic import solve
+from grn.networks.engines.deterministic import solve
 from grn.networks.equations import RateEquations, parameter_rows
 from grn.networks.network import GeneNetwork
 from grn.networks.perturb import Clamp, Knockdown, Overexpression, Perturbation, phases
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from grn.integrate import Solver
-    from grn.networks.boolean import BooleanNetwork
+    from grn.networks.logic.boolean import BooleanNetwork
     from grn.networks.perturb import Phase
 
 METHODS = {
@@ -253,7 +253,7 @@ class _Run:
         }
         begin = y.detach().cpu().numpy().T
         if self.method == "compiled":
-            from grn.networks.compiled import compiled_paths  # numba takes a second to import
+            from grn.networks.engines.compiled import compiled_paths  # numba takes a second to import
 
             tolerances: dict[str, Any] = {}
             if self.solver is not None:
@@ -261,7 +261,7 @@ class _Run:
                 tolerances = {"relative_tolerance": relative, "absolute_tolerance": absolute}
             paths = compiled_paths(self.system, begin, moments.numpy(), **arguments, **tolerances)[0]
         else:
-            from grn.networks.stochastic import stochastic_paths
+            from grn.networks.engines.stochastic import stochastic_paths
 
             paths = stochastic_paths(
                 self.system,
@@ -334,7 +334,7 @@ def _boolean(
     ensemble: int,
     seed: int,
 ) -> Simulation:
-    from grn.networks.boolean import BooleanNetwork
+    from grn.networks.logic.boolean import BooleanNetwork
 
     network = model.boolean() if isinstance(model, GeneNetwork) else model
     if not isinstance(network, BooleanNetwork):

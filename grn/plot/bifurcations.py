@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from grn.networks.bifurcations import BranchPoint, HopfPoint, SaddleNode
-    from grn.networks.continuation import Branch, Diagram
-    from grn.networks.steady import SteadyStates
+    from grn.networks.states.bifurcations import BranchPoint, HopfPoint, SaddleNode
+    from grn.networks.states.continuation import Branch, Diagram
+    from grn.networks.states.steady import SteadyStates
 
     Array = NDArray[np.float64]
     Point = SaddleNode | HopfPoint | BranchPoint
@@ -44,7 +44,7 @@ def bifurcation(
     Parameters
     ----------
     diagram : Diagram
-        From `grn.networks.continuation.continue_states`.
+        From `grn.networks.states.continuation.continue_states`.
     species : str
         Whose concentration to draw.
     current : float, optional
@@ -68,7 +68,7 @@ def bifurcation(
     Examples
     --------
     >>> from grn.networks import circuits
-    >>> from grn.networks.continuation import continue_states
+    >>> from grn.networks.states.continuation import continue_states
     >>> diagram = continue_states(circuits.positive_autoregulation(), "x.weight.x", 1.0, 4.0)
     >>> [trace.name for trace in bifurcation(diagram, "x").data]
     ['stable', 'unstable', 'saddle-node']

@@ -18,7 +18,7 @@ from grn.plot.style import BLUE, NEUTRAL, ORANGE, new_figure, tint
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from grn.networks.boolean import BooleanNetwork
+    from grn.networks.logic.boolean import BooleanNetwork
     from grn.networks.network import Gene
 
     Position = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -98,7 +98,7 @@ def genes_and_edges(
 
     Examples
     --------
-    >>> from grn.networks.boolean import BooleanNetwork
+    >>> from grn.networks.logic.boolean import BooleanNetwork
     >>> genes_and_edges(BooleanNetwork({"A": "not B", "B": "A"}))
     (('A', 'B'), (('B', 'A', -1), ('A', 'B', 1)))
     """

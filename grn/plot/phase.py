@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from grn.networks.cycles import Cycle
     from grn.networks.simulate import Simulation
-    from grn.networks.steady import SteadyStates
+    from grn.networks.states.cycles import Cycle
+    from grn.networks.states.steady import SteadyStates
 
     Array = NDArray[np.float64]
 

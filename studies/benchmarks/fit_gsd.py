@@ -36,11 +36,11 @@ import torch
 import tyro
 from numpy.typing import NDArray
 
-from grn.networks.fit import Fit, FitWarning, fit
+from grn.networks.fitting.fit import Fit, FitWarning, fit
+from grn.networks.fitting.timeseries import TimeSeries
 from grn.networks.io.boolode import read_boolode, read_boolode_initial
 from grn.networks.network import GeneNetwork
 from grn.networks.simulate import simulate
-from grn.networks.timeseries import TimeSeries
 from studies.provenance import commit, hardware, versions
 
 Array = NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from grn import plot
-from grn.networks.boolean import BooleanNetwork
+from grn.networks.logic.boolean import BooleanNetwork
 from grn.networks.network import GeneNetwork
 from grn.networks.perturb import Clamp
 from grn.networks.simulate import STOCHASTIC

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grn.networks.boolean import BooleanNetwork
+from grn.networks.logic.boolean import BooleanNetwork
 from grn.networks.network import GeneNetwork
 from grn.networks.perturb import Clamp, Knockdown, Knockout
 from grn.networks.simulate import METHODS

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grn.networks.boolean import BooleanNetwork
 from grn.networks.io import text as text_module
 from grn.networks.io.bnet import read_bnet, write_bnet
 from grn.networks.io.text import FormatError, read_lines, write_text
+from grn.networks.logic.boolean import BooleanNetwork
 
 SWITCH = BooleanNetwork({"A": "not B", "B": "not A or In", "In": "In"})
 

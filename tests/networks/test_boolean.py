@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grn.networks import attractors as attractors_module
-from grn.networks.boolean import BooleanNetwork
 from grn.networks.io.boolode import read_boolode
-from grn.networks.rules import parse_rule
+from grn.networks.logic import attractors as attractors_module
+from grn.networks.logic.boolean import BooleanNetwork
+from grn.networks.logic.rules import parse_rule
 
 MODELS = Path(__file__).resolve().parents[3] / "shared" / "data" / "grn" / "boolode"
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grn.networks.boolean import BooleanNetwork
 from grn.networks.io.bnet import read_bnet, write_bnet
 from grn.networks.io.boolode import (
     read_boolode,
@@ -18,6 +17,7 @@ from grn.networks.io.boolode import (
     write_boolode_initial,
 )
 from grn.networks.io.text import FormatError
+from grn.networks.logic.boolean import BooleanNetwork
 
 MODELS = Path(__file__).resolve().parents[3] / "shared" / "data" / "grn" / "boolode"
 

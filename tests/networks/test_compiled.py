@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from grn.networks.compiled import compiled_paths
+from grn.networks.engines.compiled import compiled_paths
 from grn.networks.formula import Formula, Op, apply, call, hill, parameter, species, time
 from grn.networks.reactions import Reaction, ReactionSystem
 

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from grn.networks.continuation import continue_states
 from grn.networks.formula import hill, parameter, species
 from grn.networks.reactions import Reaction, ReactionSystem
+from grn.networks.states.continuation import continue_states
 from tests.networks import systems
 
 

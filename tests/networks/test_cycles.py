@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from grn.networks import circuits
-from grn.networks.cycles import find_cycle, search_cycle
 from grn.networks.equations import RateEquations
 from grn.networks.formula import parameter, species, time
 from grn.networks.reactions import Reaction, ReactionSystem
+from grn.networks.states.cycles import find_cycle, search_cycle
 from tests.networks import systems
 
 

@@ -12,14 +12,14 @@ from scipy.stats import binom
 
 from grn.integrate import Solver
 from grn.networks import circuits
-from grn.networks.fit import FitWarning, fit
+from grn.networks.fitting.fit import FitWarning, fit
+from grn.networks.fitting.profile import profile
+from grn.networks.fitting.residuals import Coordinate, Residuals
+from grn.networks.fitting.timeseries import TimeSeries
+from grn.networks.fitting.variational import VariationalEquations, directions
 from grn.networks.network import Gene, GeneNetwork
 from grn.networks.perturb import Knockdown, Knockout
-from grn.networks.profile import profile
-from grn.networks.residuals import Coordinate, Residuals
 from grn.networks.simulate import simulate
-from grn.networks.timeseries import TimeSeries
-from grn.networks.variational import VariationalEquations, directions
 from studies.benchmarks import fit_gsd
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

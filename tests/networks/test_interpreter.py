@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from grn.kernels import interpreter, lanes
-from grn.networks.batches import machine_of
+from grn.networks.engines.batches import machine_of
 from grn.networks.formula import Formula, Op, apply, hill, parameter, species, time
 from grn.networks.program import _TORCH, Program
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from grn.networks import GeneNetwork, Knockout, circuits, simulate
-from grn.networks.continuation import continue_states
 from grn.networks.io.boolode import read_boolode
-from grn.networks.steady import steady_states
+from grn.networks.states.continuation import continue_states
+from grn.networks.states.steady import steady_states
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "grn"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no reference models at {DATA}")

@@ -14,9 +14,9 @@ from scipy.special import gammainc, lambertw
 
 from grn.integrate import Solver
 from grn.networks import circuits
-from grn.networks.boolean import BooleanNetwork
 from grn.networks.equations import RateEquations
 from grn.networks.formula import species
+from grn.networks.logic.boolean import BooleanNetwork
 from grn.networks.network import Gene, GeneNetwork, Removal, named_genes
 from grn.networks.perturb import Clamp, Knockdown, Knockout, Overexpression
 from grn.networks.promoters import (

@@ -11,13 +11,13 @@ import torch
 
 from grn import plot
 from grn.networks import circuits
-from grn.networks.boolean import BooleanNetwork
-from grn.networks.continuation import continue_states
 from grn.networks.equations import RateEquations
+from grn.networks.logic.boolean import BooleanNetwork
 from grn.networks.network import Gene, GeneNetwork
 from grn.networks.promoters import Custom, HillProduct, Regulator
 from grn.networks.simulate import simulate
-from grn.networks.steady import steady_states
+from grn.networks.states.continuation import continue_states
+from grn.networks.states.steady import steady_states
 from grn.plot.plane import Plane, nullcline
 
 

@@ -5,8 +5,8 @@ import pytest
 
 import grn.networks.io as io
 from grn.networks import circuits
-from grn.networks.boolean import BooleanNetwork
 from grn.networks.io import FormatError, read_model, write_model
+from grn.networks.logic.boolean import BooleanNetwork
 from grn.networks.network import GeneNetwork
 from grn.networks.reactions import ReactionSystem
 

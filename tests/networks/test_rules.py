@@ -13,9 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grn.networks.diagram import MAX_DIAGRAM_NODES, Diagram, DiagramTooLargeError
-from grn.networks.rules import parse_rule
-from grn.networks.syntax import MAX_RULE_LENGTH, is_gene_name
+from grn.networks.logic.diagram import MAX_DIAGRAM_NODES, Diagram, DiagramTooLargeError
+from grn.networks.logic.rules import parse_rule
+from grn.networks.logic.syntax import MAX_RULE_LENGTH, is_gene_name
 
 NAMES = ("A", "B", "Gata1", "HLA-B", "nf.kB:p65")
 

@@ -10,14 +10,14 @@ import torch
 
 from grn.integrate import Solver
 from grn.networks import circuits
-from grn.networks.derivative import tangents
 from grn.networks.equations import RateEquations
+from grn.networks.fitting.derivative import tangents
+from grn.networks.fitting.sensitivity import sensitivities, steady_sensitivities
 from grn.networks.formula import Op, apply, hill, parameter, species
 from grn.networks.network import Gene, GeneNetwork
 from grn.networks.perturb import Clamp, Knockdown, Knockout
 from grn.networks.program import Program
 from grn.networks.promoters import Custom, HillProduct, Regulator, Rule
-from grn.networks.sensitivity import sensitivities, steady_sensitivities
 from grn.networks.simulate import simulate
 
 METHODS = ["ode", "compiled"]

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grn.networks import circuits
+from grn.networks.logic.rules import parse_rule
 from grn.networks.network import Gene, GeneNetwork
 from grn.networks.promoters import Constitutive, HillSum, Regulator, Rule
-from grn.networks.rules import parse_rule
 from grn.networks.signed import GRAPH_ATTRIBUTES, rule_of_signs, sign_of, signed_edges
 
 

@@ -9,10 +9,10 @@ import torch
 from grn.networks import circuits
 from grn.networks.equations import RateEquations
 from grn.networks.formula import parameter, species, time
-from grn.networks.newton import held
 from grn.networks.reactions import Reaction, ReactionSystem
-from grn.networks.relaxation import relax
-from grn.networks.steady import settle, steady_states
+from grn.networks.states.newton import held
+from grn.networks.states.relaxation import relax
+from grn.networks.states.steady import settle, steady_states
 from tests.networks import systems
 
 
@@ -147,13 +147,13 @@ def test_settle_in_parts_equals_settle_at_once(monkeypatch: pytest.MonkeyPatch) 
     strengths = torch.linspace(1.0, 3.0, 7)
     model = systems.symmetric_toggle(1.0, 3)
     whole = settle(model, parameters={"a": strengths}, start={"u": 1.0})
-    monkeypatch.setattr("grn.networks.steady.MEMORY", 8)
+    monkeypatch.setattr("grn.networks.states.steady.MEMORY", 8)
     parts = settle(model, parameters={"a": strengths}, start={"u": 1.0})
     assert torch.allclose(whole.values, parts.values, rtol=1e-9)
 
 
 def test_rosenbrock_steps_are_of_order_four() -> None:
-    from grn.networks.relaxation import _advance
+    from grn.networks.states.relaxation import _advance
 
     equations = RateEquations(systems.goodwin(3.0, 4))
     errors = []

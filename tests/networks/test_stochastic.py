@@ -12,10 +12,10 @@ import torch
 from scipy import stats
 from scipy.linalg import expm
 
-from grn.networks.compiled import compiled_paths
+from grn.networks.engines.compiled import compiled_paths
+from grn.networks.engines.stochastic import METHODS, _network, _orders, stochastic_paths
 from grn.networks.formula import Formula, constant, hill, parameter, species, time
 from grn.networks.reactions import Reaction, ReactionSystem
-from grn.networks.stochastic import METHODS, _network, _orders, stochastic_paths
 
 A = species("A")
 ERRORS = 4.5  # standard errors: two-sided probability 7e-6
@@ -311,7 +311,7 @@ def test_start_is_rounded_to_whole_molecules() -> None:
 
 
 def test_only_what_an_event_changes_is_computed_again() -> None:
-    from grn.networks.batches import machine_of
+    from grn.networks.engines.batches import machine_of
 
     system = two_stage()
     network = _network(system, machine_of(system.rates))

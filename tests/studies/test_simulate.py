@@ -18,7 +18,7 @@ import torch
 from grn.networks import circuits
 from grn.networks.perturb import Clamp, Knockdown, Knockout, Overexpression
 from grn.networks.simulate import simulate
-from grn.networks.steady import steady_states
+from grn.networks.states.steady import steady_states
 from studies.__main__ import main
 from studies.simulate import Simulate, run
 

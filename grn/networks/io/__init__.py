@@ -32,7 +32,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from grn.networks.boolean import BooleanNetwork
     from grn.networks.io.bnet import read_bnet, write_bnet
     from grn.networks.io.boolode import (
         read_boolode,
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     )
     from grn.networks.io.sbml import read_sbml, write_sbml
     from grn.networks.io.text import FormatError
+    from grn.networks.logic.boolean import BooleanNetwork
     from grn.networks.network import GeneNetwork
     from grn.networks.reactions import ReactionSystem
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grn.networks.boolean import BooleanNetwork, nearest_name
 from grn.networks.io.text import FormatError, read_lines, write_text
-from grn.networks.rules import parse_rule
-from grn.networks.syntax import is_gene_name
+from grn.networks.logic.boolean import BooleanNetwork, nearest_name
+from grn.networks.logic.rules import parse_rule
+from grn.networks.logic.syntax import is_gene_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from grn.networks.rules import Rule
+    from grn.networks.logic.rules import Rule
 
 _HEADERS = {("targets", "factors"), ("targets", "functions")}
 

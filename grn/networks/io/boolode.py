@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from grn.networks.io.bnet import network_of_rows
 from grn.networks.io.text import FormatError, read_lines, write_text
-from grn.networks.syntax import MAX_RULE_LENGTH
+from grn.networks.logic.syntax import MAX_RULE_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from grn.networks.boolean import BooleanNetwork
+    from grn.networks.logic.boolean import BooleanNetwork
 
 _FLAT_LIST = re.compile(r"""\[[\w\s.,:+'"-]*\]""")
 
@@ -129,7 +129,7 @@ def write_boolode(network: BooleanNetwork, path: str | Path) -> None:
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from grn.networks.boolean import BooleanNetwork
+    >>> from grn.networks.logic.boolean import BooleanNetwork
     >>> path = Path(tempfile.mkdtemp()) / "switch.txt"
     >>> write_boolode(BooleanNetwork({"A": "A & !B", "B": "!A"}), path)
     >>> print(path.read_text())

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from grn.networks.boolean import nearest_name
 from grn.networks.io.text import FormatError, read_lines, write_text
+from grn.networks.logic.boolean import nearest_name
 from grn.networks.network import Gene, GeneNetwork
 from grn.networks.promoters import Constitutive, Regulator, ShiftedHill
 

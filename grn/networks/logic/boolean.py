@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grn.networks.attractors import UPDATES, Attractor, Update, find_attractors, find_fixed_points
-from grn.networks.rules import Rule, parse_rule
-from grn.networks.syntax import is_gene_name
+from grn.networks.logic.attractors import UPDATES, Attractor, Update, find_attractors, find_fixed_points
+from grn.networks.logic.rules import Rule, parse_rule
+from grn.networks.logic.syntax import is_gene_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grn.kernels.chunks import run_in_chunks
-from grn.networks.batches import checked_batch, machine_of
+from grn.networks.engines.batches import checked_batch, machine_of
 from grn.networks.formula import Op, nodes
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from grn.networks.batches import Batch
+    from grn.networks.engines.batches import Batch
     from grn.networks.reactions import ReactionSystem
 
     Array = NDArray[Any]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 import torch
 
-from grn.networks.autonomous import as_system, without_delays
-from grn.networks.cycles import Cycle, search_cycle
 from grn.networks.equations import RateEquations
-from grn.networks.newton import FLOOR, held, largest_real_part, reachable, refine
-from grn.networks.relaxation import SMALL, members, relax
-from grn.networks.starts import given_starts, random_starts
+from grn.networks.states.autonomous import as_system, without_delays
+from grn.networks.states.cycles import Cycle, search_cycle
+from grn.networks.states.newton import FLOOR, held, largest_real_part, reachable, refine
+from grn.networks.states.relaxation import SMALL, members, relax
+from grn.networks.states.starts import given_starts, random_starts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from grn.networks.network import GeneNetwork
     from grn.networks.reactions import ReactionSystem
-    from grn.networks.relaxation import Relaxation
-    from grn.networks.starts import Bounds
+    from grn.networks.states.relaxation import Relaxation
+    from grn.networks.states.starts import Bounds
 
 Verdict = Literal["stable", "oscillates", "undetermined", "unstable"]
 
@@ -175,9 +175,9 @@ def steady_states(
     Starts are the model's initial state and scrambled Sobol points within the bounds, half of them spaced
     linearly, half logarithmically over the four decades below the upper bound, each moved to the model's own
     totals where the reactions conserve something. Every start is followed in time by an implicit method until
-    it rests (`grn.networks.relaxation`), then polished by Newton's method; what does not rest is handed to
-    `grn.networks.cycles`. Saddles are found by Newton's method from all starts, and from points between the
-    stable states.
+    it rests (`grn.networks.states.relaxation`), then polished by Newton's method; what does not rest is
+    handed to `grn.networks.states.cycles`. Saddles are found by Newton's method from all starts, and from
+    points between the stable states.
 
     Parameters
     ----------

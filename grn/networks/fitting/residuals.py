@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from grn.integrate import Solver
+    from grn.networks.fitting.timeseries import TimeSeries
+    from grn.networks.fitting.variational import Method, VariationalEquations
     from grn.networks.network import GeneNetwork
     from grn.networks.perturb import Phase
-    from grn.networks.timeseries import TimeSeries
-    from grn.networks.variational import Method, VariationalEquations
 
     Array = NDArray[np.float64]
 
@@ -104,14 +104,14 @@ class Residuals:
     fixed : mapping of str to float
         Parameters of the model that differ from its own values.
     method, solver
-        As in `grn.networks.sensitivity.sensitivities`.
+        As in `grn.networks.fitting.sensitivity.sensitivities`.
 
     Examples
     --------
     >>> from grn.integrate import Solver
     >>> from grn.networks.network import Gene, GeneNetwork
-    >>> from grn.networks.timeseries import TimeSeries
-    >>> from grn.networks.variational import VariationalEquations
+    >>> from grn.networks.fitting.timeseries import TimeSeries
+    >>> from grn.networks.fitting.variational import VariationalEquations
     >>> gene = GeneNetwork(genes=(Gene(name="A", mrna_decay=None),))
     >>> equations = VariationalEquations(gene.system, {"k": ("A.transcription",)})
     >>> rate = Coordinate("k", 0, None, 1.0, 0.1, 10.0, True, 1.0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grn.kernels.chunks import run_in_chunks
-from grn.networks.batches import checked_batch, machine_of
+from grn.networks.engines.batches import checked_batch, machine_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from grn.networks.autonomous import as_system
-from grn.networks.bifurcations import (
+from grn.networks.states.autonomous import as_system
+from grn.networks.states.bifurcations import (
     BranchPoint,
     Found,
     HopfPoint,
@@ -29,8 +29,8 @@ from grn.networks.bifurcations import (
     hopf_point,
     saddle_node,
 )
-from grn.networks.curve import Curve, Stretch
-from grn.networks.steady import steady_states
+from grn.networks.states.curve import Curve, Stretch
+from grn.networks.states.steady import steady_states
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

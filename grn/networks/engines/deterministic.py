@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from grn.integrate import Solver, method_kind, solve_equations
-from grn.networks.delays import solve_delayed
+from grn.networks.engines.delays import solve_delayed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

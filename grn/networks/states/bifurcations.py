@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from grn.networks.curve import Curve, Stretch
+    from grn.networks.states.curve import Curve, Stretch
 
     Array = NDArray[np.float64]
 

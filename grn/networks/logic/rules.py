@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
 
-from grn.networks.diagram import Diagram, DiagramTooLargeError
-from grn.networks.syntax import MAX_RULE_LENGTH, Step, excerpt, is_gene_name, parse_steps
+from grn.networks.logic.diagram import Diagram, DiagramTooLargeError
+from grn.networks.logic.syntax import MAX_RULE_LENGTH, Step, excerpt, is_gene_name, parse_steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """What least squares know of their parameters: covariance, and directions that the data do not determine.
 
 Everything here is linear: it holds where the model is nearly linear within the intervals, and exactly only as
-the data become many (asymptotically). `grn.networks.fit.profile` follows the curve instead.
+the data become many (asymptotically). `grn.networks.fitting.fit.profile` follows the curve instead.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Step(NamedTuple):
 
 
 def parse_steps(text: str, *, gene: str = "") -> tuple[Step, ...]:
-    """Read a rule as `grn.networks.rules.parse_rule` describes, into postfix form.
+    """Read a rule as `grn.networks.logic.rules.parse_rule` describes, into postfix form.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from grn.networks.equations import RateEquations
-from grn.networks.newton import correction, largest_real_part
+from grn.networks.states.newton import correction, largest_real_part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,7 +87,8 @@ def relax(
     y : Tensor
         (species, B): starts.
     held : Tensor
-        (1 or B, species, species): projector on what no reaction changes, from `grn.networks.newton.held`.
+        (1 or B, species, species): projector on what no reaction changes, from
+        `grn.networks.states.newton.held`.
     max_steps : int
         A cycle takes about 60.
     tolerance : float
@@ -101,7 +102,7 @@ def relax(
     Examples
     --------
     >>> from grn.networks import circuits
-    >>> from grn.networks.newton import held
+    >>> from grn.networks.states.newton import held
     >>> system = circuits.toggle().system
     >>> equations = RateEquations(system)
     >>> course = relax(equations, equations.initial(), held=held(system))

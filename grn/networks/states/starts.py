@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy.stats import qmc
 
-from grn.networks.relaxation import relax
+from grn.networks.states.relaxation import relax
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +45,7 @@ def random_starts(
     seed: int,
     bounds: Bounds | None,
 ) -> Tensor:
-    """Initial state and random starts, (species, 1 + starts); see `grn.networks.steady.steady_states`."""
+    """Initial state and random starts, (species, 1 + starts); see `steady_states`."""
     if isinstance(starts, bool) or not isinstance(starts, int) or starts < 1:
         raise ValueError(f"starts must be a positive number or a (starts, species) tensor, got {starts!r}")
     low, high = _bounds(equations, initial, projector, seed, bounds)

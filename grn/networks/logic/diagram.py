@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from grn.networks.syntax import Step
+    from grn.networks.logic.syntax import Step
 
 MAX_DIAGRAM_NODES = 20_000
 MAX_PAIRS = 20 * MAX_DIAGRAM_NODES  # pairs of nodes that one construction or one question may visit
@@ -33,7 +33,7 @@ class Diagram:
     Parameters
     ----------
     steps : sequence of Step
-        The rule in postfix form, `grn.networks.rules.Rule.steps`.
+        The rule in postfix form, `grn.networks.logic.rules.Rule.steps`.
     order : sequence of str
         Every variable of the rule once, the first at the root.
 
@@ -44,7 +44,7 @@ class Diagram:
 
     Examples
     --------
-    >>> from grn.networks.rules import parse_rule
+    >>> from grn.networks.logic.rules import parse_rule
     >>> rule = parse_rule("A and B or A and not B")
     >>> Diagram(rule.steps, rule.variables).signs()  # B has no influence
     {'A': 1}
@@ -74,7 +74,7 @@ class Diagram:
 
         Examples
         --------
-        >>> from grn.networks.rules import parse_rule
+        >>> from grn.networks.logic.rules import parse_rule
         >>> rule = parse_rule("(A and B) or (not A and C)")
         >>> Diagram(rule.steps, rule.variables).multilinear({"A": 0.5, "B": 1.0, "C": 0.5})
         0.75
@@ -109,7 +109,7 @@ class Diagram:
 
         Examples
         --------
-        >>> from grn.networks.rules import parse_rule
+        >>> from grn.networks.logic.rules import parse_rule
         >>> rule = parse_rule("A and not B or not A and C")
         >>> Diagram(rule.steps, rule.variables).signs()
         {'A': 0, 'B': -1, 'C': 1}

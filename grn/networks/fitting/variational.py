@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from grn.integrate import Solver
-from grn.networks.derivative import tangents
-from grn.networks.deterministic import solve
+from grn.networks.engines.deterministic import solve
 from grn.networks.equations import RateEquations, parameter_rows
+from grn.networks.fitting.derivative import tangents
 from grn.networks.formula import Op, parameter, species
 from grn.networks.reactions import Reaction, ReactionSystem
 
@@ -176,7 +176,7 @@ class VariationalEquations:
     ) -> Array:
         # The compiled solver takes no negative start, which derivatives have after a perturbation.
         if method == "compiled" and bool((y >= 0).all()):
-            from grn.networks.compiled import compiled_paths  # numba takes a second to import
+            from grn.networks.engines.compiled import compiled_paths  # numba takes a second to import
 
             rows = parameter_rows(
                 self.extended, parameters, device=torch.device("cpu"), dtype=torch.float64

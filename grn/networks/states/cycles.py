@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from scipy.integrate import LSODA
 
-from grn.networks.newton import held, largest_real_part, reachable, refine
-from grn.networks.shooting import integrate_to, shoot, slope_of
+from grn.networks.states.newton import held, largest_real_part, reachable, refine
+from grn.networks.states.shooting import integrate_to, shoot, slope_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import brentq, least_squares
 
-from grn.networks.fit import quantile
+from grn.networks.fitting.fit import quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from grn.integrate import Solver
-    from grn.networks.fit import Fit
-    from grn.networks.residuals import Residuals
-    from grn.networks.variational import Method
+    from grn.networks.fitting.fit import Fit
+    from grn.networks.fitting.residuals import Residuals
+    from grn.networks.fitting.variational import Method
 
     Array = NDArray[np.float64]
 
@@ -76,7 +76,7 @@ def profile(
     confidence : float, optional
         That of the fit by default.
     method, solver : optional
-        As in `grn.networks.fit.fit`.
+        As in `grn.networks.fitting.fit.fit`.
 
     Returns
     -------
@@ -90,9 +90,9 @@ def profile(
 
     Examples
     --------
-    >>> from grn.networks.fit import fit
+    >>> from grn.networks.fitting.fit import fit
     >>> from grn.networks.network import Gene, GeneNetwork
-    >>> from grn.networks.timeseries import TimeSeries
+    >>> from grn.networks.fitting.timeseries import TimeSeries
     >>> gene = GeneNetwork(genes=(Gene(name="A", mrna_decay=None),))
     >>> series = TimeSeries([0.5, 1, 2, 4], {"A": [0.8, 1.24, 1.75, 1.95]}, noise=0.05)
     >>> found = fit(gene, series, parameters=["A.transcription", "A.protein_decay"])

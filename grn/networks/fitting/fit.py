@@ -4,7 +4,7 @@
 
 over the logarithms of positive parameters, by scipy's trust-region reflective method with bounds. The
 Jacobian of the residuals comes from the variational equations, solved together with the model
-(`grn.networks.variational`). Standard errors are those of the model made linear at its best fit.
+(`grn.networks.fitting.variational`). Standard errors are those of the model made linear at its best fit.
 
 References
 ----------
@@ -26,19 +26,19 @@ from scipy.optimize import least_squares
 from scipy.stats import norm, t
 
 from grn.integrate import Solver
-from grn.networks.residuals import Coordinate, Residuals
+from grn.networks.fitting.residuals import Coordinate, Residuals
+from grn.networks.fitting.timeseries import TimeSeries
+from grn.networks.fitting.uncertainty import Direction, uncertainty
+from grn.networks.fitting.variational import VariationalEquations, directions, expanded, level_of
 from grn.networks.simulate import system_of
-from grn.networks.timeseries import TimeSeries
-from grn.networks.uncertainty import Direction, uncertainty
-from grn.networks.variational import VariationalEquations, directions, expanded, level_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.optimize import OptimizeResult
 
+    from grn.networks.fitting.variational import Method
     from grn.networks.network import GeneNetwork
     from grn.networks.reactions import ReactionSystem
-    from grn.networks.variational import Method
 
     Array = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ class Fit:
     """What a fit found.
 
     Intervals and standard errors are asymptotic: of the model made linear at the best fit, on the logarithm
-    where a parameter is fitted so. `grn.networks.profile.profile` follows the curve instead.
+    where a parameter is fitted so. `grn.networks.fitting.profile.profile` follows the curve instead.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from grn.networks.boolean import BooleanNetwork
+    from grn.networks.logic.boolean import BooleanNetwork
 
 MAX_EXHAUSTIVE_GENES = 24
 MAX_ATTRACTORS = 10_000
@@ -46,7 +46,7 @@ class Attractor:
 
     Examples
     --------
-    >>> from grn.networks.boolean import BooleanNetwork
+    >>> from grn.networks.logic.boolean import BooleanNetwork
     >>> switch = BooleanNetwork({"A": "not B", "B": "not A"})
     >>> for attractor in switch.attractors(update="synchronous"):
     ...     print(attractor.states.astype(int).tolist(), attractor.basin, attractor.is_fixed_point)
@@ -70,7 +70,7 @@ def find_fixed_points(network: BooleanNetwork) -> NDArray[np.bool_]:
 
     Examples
     --------
-    >>> from grn.networks.boolean import BooleanNetwork
+    >>> from grn.networks.logic.boolean import BooleanNetwork
     >>> find_fixed_points(BooleanNetwork({"A": "B", "B": "A"})).astype(int)
     array([[0, 0],
            [1, 1]])
@@ -87,7 +87,7 @@ def find_attractors(network: BooleanNetwork, update: Update) -> tuple[Attractor,
 
     Examples
     --------
-    >>> from grn.networks.boolean import BooleanNetwork
+    >>> from grn.networks.logic.boolean import BooleanNetwork
     >>> ring = BooleanNetwork({"A": "not C", "B": "A", "C": "B"})
     >>> [len(attractor.states) for attractor in find_attractors(ring, "asynchronous")]
     [6]

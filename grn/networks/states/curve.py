@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from grn.networks.equations import RateEquations
-from grn.networks.newton import reachable
+from grn.networks.states.newton import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -25,9 +25,9 @@ import numpy as np
 import torch
 
 from grn.networks.equations import RateEquations
+from grn.networks.fitting.variational import VariationalEquations, directions, expanded, level_of
 from grn.networks.perturb import phases
 from grn.networks.simulate import output_times, system_of
-from grn.networks.variational import VariationalEquations, directions, expanded, level_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from grn.integrate import Solver
+    from grn.networks.fitting.variational import Method
     from grn.networks.network import GeneNetwork
     from grn.networks.perturb import Perturbation
     from grn.networks.reactions import ReactionSystem
-    from grn.networks.variational import Method
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,1 @@
+"""How models are simulated: rate equations by torchdiffeq or compiled code, delays, stochastic engines."""

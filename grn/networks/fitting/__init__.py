@@ -1,0 +1,1 @@
+"""Sensitivities, and fits of rates to time series with their uncertainty."""

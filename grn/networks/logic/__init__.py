@@ -1,0 +1,1 @@
+"""Boolean networks: rules, their decision diagrams and multilinear extensions, attractors."""

@@ -1,0 +1,1 @@
+"""Where a model goes: steady states, limit cycles, and how they change with a parameter."""
