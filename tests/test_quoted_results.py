@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from studies.benchmarks import fit_gsd
 from studies.benchmarks import networks as network_benchmark
 from studies.report.build import load_records
 from studies.report.markdown import results_markdown
@@ -36,6 +37,13 @@ def test_the_page_of_gene_networks_quotes_its_benchmark():
     record = json.loads((ROOT / "docs/results/networks/networks.json").read_text())
     assert not record["commit"].endswith("-dirty")
     assert quoted("docs/gene-networks.md", "networks", "benchmark") == network_benchmark.markdown(record)
+
+
+def test_the_page_of_gene_networks_quotes_its_fit():
+    record = json.loads((ROOT / "docs/results/gsd/record.json").read_text())
+    assert not record["commit"].endswith("-dirty")
+    table = quoted("docs/gene-networks.md", "gsd", "benchmark")
+    assert table == f"```text\n{fit_gsd.table(record)}\n```"
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)

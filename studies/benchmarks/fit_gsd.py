@@ -41,6 +41,7 @@ from grn.networks.fitting.timeseries import TimeSeries
 from grn.networks.io.boolode import read_boolode, read_boolode_initial
 from grn.networks.network import GeneNetwork
 from grn.networks.simulate import simulate
+from pruning.checkpoint import write_atomically
 from studies.provenance import commit, hardware, versions
 
 Array = NDArray[np.float64]
@@ -203,8 +204,8 @@ def run(config: FitGSD) -> dict[str, Any]:
         "hardware": hardware(torch.device("cpu")),
         "commit": commit(),
     }
-    config.out.mkdir(parents=True, exist_ok=True)
-    (config.out / "record.json").write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+    content = json.dumps(record, indent=1, allow_nan=False) + "\n"
+    write_atomically(config.out / "record.json", content.encode())
     return record
 
 
@@ -323,11 +324,11 @@ def table(record: Mapping[str, Any]) -> str:
         lines.append(f"{name:38}" + "".join(f"{_spread(values):>26}" for values in by_fate))
     lines += [
         "",
-        f"{'rate':14}{'published':>10}{'fitted, over the splits':>32}{'control, over the splits':>32}",
+        f"{'rate':14}{'published':>10}{'fitted, over the splits':>30}{'control, over the splits':>38}",
     ]
     for name in SHARED:
         over = [_spread([split[which]["values"][name] for split in splits]) for which in ("fit", "control")]
-        lines.append(f"{name:14}{record['published'][name]:10.4g}{over[0]:>32}{over[1]:>32}")
+        lines.append(f"{name:14}{record['published'][name]:10.4g}{over[0]:>30}{over[1]:>38}")
     held = [
         split["control"]["intervals"][name][0]
         <= record["published"][name]

@@ -10,7 +10,7 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 class FormatError(ValueError):
-    """A file that is not what it should be; the message begins with ``path:line: ``.
+    """A file that is not what it should be; the message begins with ``path:line:``.
 
     Parameters
     ----------
