@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-Rows = slice | torch.Tensor  # some rows of a tensor: a range, or any
+Rows = slice | torch.Tensor | None  # some rows of a tensor: a range, any, or all as they stand
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +34,7 @@ class Gather:
     """
 
     pieces: tuple[tuple[int, Rows], ...]
-    order: Rows | None
+    order: Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +100,23 @@ class OperationList:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FixedRows:
-    """What depends on parameters alone, (rows, 1) or (rows, B), and where steps find their arguments."""
+    """What depends on parameters alone, (rows, 1) or (rows, B), ready for the steps that vary.
 
-    parts: tuple[Tensor, ...]
-    gathers: dict[int, tuple[Gather, ...]] = field(repr=False)  # of the varying steps, by their part
+    Parameters
+    ----------
+    arguments : tuple of tuple
+        Of each varying step: tensors where they are fixed, else where to find them.
+    varying_results : Gather
+        The results that vary.
+    fixed_results : Tensor
+        Those that do not.
+    order : Rows
+        Of both, one after the other, as asked for.
+    """
+
+    arguments: tuple[tuple[Tensor | Gather, ...], ...]
     varying_results: Gather = field(repr=False)
-    fixed_results: Gather = field(repr=False)
+    fixed_results: Tensor = field(repr=False)
     order: Rows = field(repr=False)
 
 
@@ -156,6 +167,8 @@ class Program:
 
     def _schedule(self, results: list[int]) -> None:
         """Group operations by depth and kind; part 0 holds the inputs, every group is one more part."""
+        fixed_inputs = len(self.constants) + len(self.parameters)
+        varying_inputs = len(self.species) + len(self.delayed) + self.depends_on_time
         varying: list[bool] = []
         depth: list[int] = []
         for operation in self._operations:
@@ -187,6 +200,10 @@ class Program:
             function = self._operations[members[0]].function
             self._steps[is_varying].append(Step(op, pools, sources, part, function))
             self._order.extend(members)
+        self._sizes = {
+            pool: [begin, *(len(step.sources[0]) if step.sources else 1 for step in self._steps[pool])]
+            for pool, begin in ((False, fixed_inputs), (True, varying_inputs))
+        }
         self._varying = varying
         self._results = results
 
@@ -207,21 +224,31 @@ class Program:
         constants = parameters.new_tensor(self.constants)[:, None].expand(-1, parameters.shape[1])
         parts = [torch.cat([constants, parameters])]
         for step in self._steps[False]:
-            arguments = [_take(parts, _gather(sources, device)) for sources in step.sources]
-            parts.append(_evaluate(step, arguments, parts[0]))
-        gathers = {
-            step.part: tuple(_gather(sources, device) for sources in step.sources)
-            for step in self._steps[True]
-        }
+            known = [_take(parts, _gather(sources, device, self._sizes[False])) for sources in step.sources]
+            parts.append(_evaluate(step, known, parts[0]))
+        arguments: list[tuple[Tensor | Gather, ...]] = []
+        for step in self._steps[True]:
+            gathers = [
+                _gather(sources, device, self._sizes[pool])
+                for pool, sources in zip(step.varying, step.sources, strict=True)
+            ]
+            arguments.append(
+                tuple(
+                    gather if pool else _take(parts, gather)
+                    for pool, gather in zip(step.varying, gathers, strict=True)
+                )
+            )
         places = {
             pool: [k for k, r in enumerate(self._results) if self._varying[r] is pool]
             for pool in (True, False)
         }
         varying, fixed = (
-            _gather([self._source[self._results[k]] for k in places[pool]], device) for pool in (True, False)
+            _gather([self._source[self._results[k]] for k in places[pool]], device, self._sizes[pool])
+            for pool in (True, False)
         )
-        order = _rows(np.argsort([*places[True], *places[False]]).tolist(), device)
-        return FixedRows(tuple(parts), gathers, varying, fixed, order)
+        order = _rows(np.argsort([*places[True], *places[False]]).tolist(), device, self.outputs)
+        known_results = _take(parts, fixed) if fixed.pieces else parts[0][:0]
+        return FixedRows(tuple(arguments), varying, known_results, order)
 
     def __call__(
         self, values: Tensor, fixed: FixedRows, time: Tensor | float = 0.0, delayed: Tensor | None = None
@@ -253,19 +280,15 @@ class Program:
             now = torch.as_tensor(time, dtype=values.dtype, device=values.device)
             inputs.append(now.expand(1, values.shape[1]))
         parts = [torch.cat(inputs) if len(inputs) > 1 else values]
-        for step in self._steps[True]:
-            arguments = [
-                _take(parts if varies else fixed.parts, gather)
-                for varies, gather in zip(step.varying, fixed.gathers[step.part], strict=True)
-            ]
-            parts.append(_evaluate(step, arguments, values))
-        found = []
-        if fixed.varying_results.pieces:
-            found.append(_take(parts, fixed.varying_results))
-        if fixed.fixed_results.pieces:
-            found.append(_take(fixed.parts, fixed.fixed_results).expand(-1, values.shape[1]))
-        result = torch.cat(found) if len(found) > 1 else found[0]
-        return result if isinstance(fixed.order, slice) else result.index_select(0, fixed.order)
+        for step, arguments in zip(self._steps[True], fixed.arguments, strict=True):
+            ready = [a if isinstance(a, torch.Tensor) else _take(parts, a) for a in arguments]
+            parts.append(_evaluate(step, ready, values))
+        if not len(fixed.fixed_results):
+            return _chosen(_take(parts, fixed.varying_results), fixed.order)
+        known = fixed.fixed_results.expand(-1, values.shape[1])
+        if not fixed.varying_results.pieces:
+            return _chosen(known, fixed.order)
+        return _chosen(torch.cat([_take(parts, fixed.varying_results), known]), fixed.order)
 
     def operation_list(self) -> OperationList:
         """Return the program as arrays for compiled code.
@@ -394,35 +417,36 @@ class _Builder:
         return self._known[key]
 
 
-def _rows(wanted: Sequence[int], device: torch.device) -> Rows:
-    """Rows to take: a range where they are one, which costs no copy."""
+def _rows(wanted: Sequence[int], device: torch.device, size: int) -> Rows:
+    """Rows to take from ``size``: all or a range where they are that, which costs no copy."""
     first = wanted[0] if wanted else 0
     if list(wanted) == list(range(first, first + len(wanted))):
-        return slice(first, first + len(wanted))
+        return None if len(wanted) == size else slice(first, first + len(wanted))
     return torch.tensor(wanted, dtype=torch.long, device=device)
 
 
-def _gather(sources: Sequence[tuple[int, int]], device: torch.device) -> Gather:
+def _gather(sources: Sequence[tuple[int, int]], device: torch.device, sizes: Sequence[int]) -> Gather:
     parts = list(dict.fromkeys(part for part, _ in sources))
     wanted = {part: list(dict.fromkeys(row for p, row in sources if p == part)) for part in parts}
     begin = dict(zip(parts, np.cumsum([0, *(len(rows) for rows in wanted.values())]).tolist(), strict=False))
     place = {(part, row): begin[part] + i for part, rows in wanted.items() for i, row in enumerate(rows)}
-    order = [place[source] for source in sources]
     return Gather(
-        tuple((part, _rows(rows, device)) for part, rows in wanted.items()),
-        None if order == list(range(len(place))) else _rows(order, device),
+        tuple((part, _rows(rows, device, sizes[part])) for part, rows in wanted.items()),
+        _rows([place[source] for source in sources], device, len(place)),
     )
 
 
+def _chosen(rows: Tensor, wanted: Rows) -> Tensor:
+    if wanted is None:
+        return rows
+    return rows[wanted] if isinstance(wanted, slice) else rows.index_select(0, wanted)
+
+
 def _take(parts: Sequence[Tensor], gather: Gather) -> Tensor:
-    pieces = [
-        parts[part][rows] if isinstance(rows, slice) else parts[part].index_select(0, rows)
-        for part, rows in gather.pieces
-    ]
-    stacked = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
-    if gather.order is None:
-        return stacked
-    return stacked[gather.order] if isinstance(gather.order, slice) else stacked.index_select(0, gather.order)
+    if len(gather.pieces) == 1:
+        ((part, rows),) = gather.pieces
+        return _chosen(_chosen(parts[part], rows), gather.order)
+    return _chosen(torch.cat([_chosen(parts[part], rows) for part, rows in gather.pieces]), gather.order)
 
 
 def _evaluate(step: Step, arguments: Sequence[Tensor], like: Tensor) -> Tensor:
