@@ -159,3 +159,12 @@ def prepare(machine: Machine, values: Array, parameters: Array) -> None:
     values[machine.parameters : machine.species] = parameters
     values[machine.time] = 0.0
     run(machine.operations, values, 0, machine.fixed)
+
+
+@compiled
+def note(row: Array, code: int, time: float, which: int, value: float) -> None:
+    """Report how a trajectory ended."""
+    row[0] = code
+    row[1] = time
+    row[2] = which
+    row[3] = value

@@ -29,6 +29,7 @@ from grn.kernels.interpreter import (
     Machine,
     compiled,
     inlined,
+    note,
     operate,
 )
 from grn.kernels.trajectories import NOT_FINITE, STEP_UNDERFLOW, TOO_MANY
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 # numba's cache on disk watches this file alone: where a file that it inlines changes, so must this line.
-INLINED = {"elementary": "31cd2653c7d9", "interpreter": "265315d88dcb"}
+INLINED = {"elementary": "31cd2653c7d9", "interpreter": "de31f12b0d37"}
 
 LANES = 64  # trajectories side by side: a few dozen values each stay in the first-level cache
 TINY, HUGE, LARGEST = 1e-307, 1e307, 690.0  # where logarithm and exponential hold: powers stay within 1e±299
@@ -195,14 +196,6 @@ def _interpolate(
 
 
 @compiled
-def _note(row: Array, code: int, time: float, which: int, value: float) -> None:
-    row[0] = code
-    row[1] = time
-    row[2] = which
-    row[3] = value
-
-
-@compiled
 def dormand_prince(
     begin: int,
     end: int,
@@ -265,7 +258,7 @@ def dormand_prince(
                 fastest = 0.0
                 for j in range(species):
                     if not math.isfinite(k1[j, k]):
-                        _note(report[i], NOT_FINITE, times[0], j, k1[j, k])
+                        note(report[i], NOT_FINITE, times[0], j, k1[j, k])
                         return False
                     fastest = max(fastest, abs(k1[j, k]) / (abs(y[j, k]) + floor))
                 if steady > 0.0 and fastest < steady:
@@ -281,10 +274,10 @@ def dormand_prince(
             active += 1
             h[k] = min(wanted[k], last - now[k])
             if now[k] + 0.1 * h[k] == now[k]:
-                _note(report[member[k]], STEP_UNDERFLOW, now[k], 0, h[k])
+                note(report[member[k]], STEP_UNDERFLOW, now[k], 0, h[k])
                 return False
             if steps[k] == most:
-                _note(report[member[k]], TOO_MANY, now[k], 0, h[k])
+                note(report[member[k]], TOO_MANY, now[k], 0, h[k])
                 return False
             steps[k] += 1
             evaluations[member[k]] += 6

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from grn.kernels.interpreter import Machine, compiled, inlined, operate, prepare, run
+from grn.kernels.interpreter import Machine, compiled, inlined, note, operate, prepare, run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 # numba's cache on disk watches this file alone: where a file that it inlines changes, so must this line.
-INLINED = {"interpreter": "265315d88dcb"}
+INLINED = {"interpreter": "de31f12b0d37"}
 
 # First number of a row of `report`: how a trajectory ended. Then the time, a reaction or species, a value.
 DONE, BAD_RATE, TOO_MANY, STEP_UNDERFLOW, NOT_FINITE = range(5)
@@ -55,14 +55,6 @@ class Network(NamedTuple):
     group_start: Array
     group: Array  # groups of these reactions
     group_size: int  # reactions are summed in groups, so that sums need no differences and do not drift
-
-
-@compiled
-def _note(row: Array, code: int, time: float, which: int, value: float) -> None:
-    row[0] = code
-    row[1] = time
-    row[2] = which
-    row[3] = value
 
 
 @inlined
@@ -224,7 +216,7 @@ def exact(
             if k == times.size:
                 break
             if events == most:
-                _note(report[i], TOO_MANY, now, 0, total)
+                note(report[i], TOO_MANY, now, 0, total)
                 return False
             events += 1
             now = after
@@ -233,7 +225,7 @@ def exact(
                 event, machine, network, values, counts, scale, held, omega, propensities, sums
             )
         if culprit >= 0:
-            _note(report[i], BAD_RATE, now, culprit, worst)
+            note(report[i], BAD_RATE, now, culprit, worst)
             return False
     return True
 
@@ -343,7 +335,7 @@ def leaping(
             if k == times.size:
                 break
             if steps == most:
-                _note(report[i], TOO_MANY, now, 0, total)
+                note(report[i], TOO_MANY, now, 0, total)
                 return False
             steps += 1
             # Waiting times have no memory: a step may end here, and the next begins afresh.
@@ -404,7 +396,7 @@ def leaping(
                     machine, network, values, counts, held, omega, propensities, sums
                 )
         if culprit >= 0:
-            _note(report[i], BAD_RATE, now, culprit, worst)
+            note(report[i], BAD_RATE, now, culprit, worst)
             return False
     return True
 
@@ -507,7 +499,7 @@ def langevin(
             left = max(math.ceil((times[k] - now) / longest * (1 - 1e-12)), 1) if longest > 0.0 else 1
             while left > 0:
                 if done == most:
-                    _note(report[i], TOO_MANY, now, 0, 0.0)
+                    note(report[i], TOO_MANY, now, 0, 0.0)
                     return False
                 done += 1
                 values[machine.time] = now
@@ -518,7 +510,7 @@ def langevin(
                 _show(machine, level, values)
                 culprit, worst = _rates(machine, values, rates)
                 if culprit >= 0:
-                    _note(report[i], BAD_RATE, now, culprit, worst)
+                    note(report[i], BAD_RATE, now, culprit, worst)
                     return False
                 step = (times[k] - now) / left
                 for r in range(reactions):
@@ -534,7 +526,7 @@ def langevin(
             for j in range(species):
                 out[i, k, j] = level[j] if held[j] else max(level[j], 0.0)
                 if not math.isfinite(level[j]):
-                    _note(report[i], NOT_FINITE, now, j, level[j])
+                    note(report[i], NOT_FINITE, now, j, level[j])
                     return False
     return True
 
