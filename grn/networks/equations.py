@@ -191,7 +191,7 @@ class RateEquations:
         order = list(self.system.parameters)
         for name in names:
             if name not in self.system.parameters:
-                raise ValueError(f"{name!r} is no parameter of the model: those are {', '.join(order)}")
+                raise ValueError(f"{name!r} is no parameter of the model: those are {_some(order)}")
         chosen = torch.tensor([order.index(name) for name in names], dtype=torch.long, device=self.device)
         values = self.values.detach().expand(-1, y.shape[1]).repeat(1, len(y))
         with torch.enable_grad():
@@ -260,9 +260,23 @@ def parameter_rows(
             import difflib
 
             near = difflib.get_close_matches(name, system.parameters, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"those are {', '.join(system.parameters)}"
+            hint = f"did you mean {near[0]!r}?" if near else f"those are {_some(system.parameters)}"
             raise ValueError(f"{name!r} is no parameter of the model: {hint}")
-    return _rows(system.parameters, overrides, "parameter", device, dtype)
+    rows = _rows(system.parameters, overrides, "parameter", device, dtype)
+    for name in overrides:
+        lowest = float(torch.as_tensor(overrides[name]).detach().min())
+        if lowest < 0 and name in system.non_negative:
+            raise ValueError(f"parameter {name!r} must be non-negative, got {lowest:g}")
+        if lowest <= 0 and name in system.positive:
+            raise ValueError(f"parameter {name!r} must be positive, got {lowest:g}")
+    return rows
+
+
+def _some(names: Iterable[str], most: int = 12) -> str:
+    """Return the first names; a long list hides the message it stands in."""
+    listed = list(names)
+    more = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _rows(
@@ -272,7 +286,11 @@ def _rows(
     device: torch.device,
     dtype: torch.dtype,
 ) -> Tensor:
-    values = {name: torch.as_tensor(value, dtype=dtype, device=device) for name, value in given.items()}
+    values = {}
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | torch.Tensor):
+            raise TypeError(f"{what} {name!r} must be a number or a tensor, got {value!r}")
+        values[name] = torch.as_tensor(value, dtype=dtype, device=device)
     for name, value in values.items():
         if value.ndim > 1:
             raise ValueError(

@@ -25,9 +25,12 @@ from grn.networks.promoters import Constitutive, ErlangDelay, Regulation, Rule
 from grn.networks.reactions import Reaction, ReactionSystem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from grn.networks.logic.boolean import BooleanNetwork
+
+
+POSITIVE = ("threshold.", "coefficient.", "fold.")  # parameters of promoters that divide or are powers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,8 +179,14 @@ class GeneNetwork:
     concentration_unit: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.genes, tuple | list):
+            raise TypeError(f"genes must be a tuple of Gene, got {self.genes!r}; write (gene,) for one")
+        object.__setattr__(self, "genes", tuple(self.genes))
         if not self.genes:
             raise ValueError("a gene network must have at least one gene, got none")
+        for gene in self.genes:
+            if not isinstance(gene, Gene):
+                raise TypeError(f"genes must be of class Gene, got {gene!r}")
         names: set[str] = set()
         for gene in self.genes:
             for name in filter(None, (gene.name, gene.mrna)):
@@ -309,7 +318,10 @@ class GeneNetwork:
         for gene in levels:
             if gene not in boolean.genes:
                 raise ValueError(f"initial names {gene!r}, which is no gene of the network")
-        for rate, value in (("mrna_decay", mrna_decay), ("protein_decay", protein_decay)):
+        rates = {"mrna_decay": mrna_decay, "protein_decay": protein_decay}
+        if threshold is None:
+            rates |= {"transcription": transcription, "translation": translation}
+        for rate, value in rates.items():
             if value is not None and not _real(rate, value) > 0:
                 raise ValueError(f"{rate} must be positive for levels in equilibrium, got {value}")
         per_mrna = translation / protein_decay if mrna_decay is not None else 1.0
@@ -395,6 +407,7 @@ class _Lowering:
         self.parameters: dict[str, float] = {}
         self.reactions: list[Reaction] = []
         self.followers: dict[str, str] = {}
+        self.positive: set[str] = set()
         self.stages: dict[tuple[str, ErlangDelay], str] = {}
 
     def system(self) -> ReactionSystem:
@@ -409,12 +422,18 @@ class _Lowering:
             reactions=tuple(self.reactions),
             parameters=self.parameters,
             followers=self.followers,
+            positive=frozenset(self.positive),
+            non_negative=frozenset(self.parameters),
             name=self.network.name,
             time_unit=self.network.time_unit,
             source=self.network.source,
         )
 
     def _named(self, name: str, value: float) -> Formula:
+        if name in self.parameters or name in self.initial:
+            raise ValueError(
+                f"{name!r} would name two things of the network: rename the gene whose name has a dot in it"
+            )
         self.parameters[name] = float(value)
         return parameter(name)
 
@@ -424,7 +443,10 @@ class _Lowering:
         scale = self._named(f"{gene.name}.expression_scale", 1.0)
         forced = self._named(f"{gene.name}.forced_expression", 0.0)
         rate = self._named(f"{gene.name}.transcription", gene.transcription)
-        self.parameters.update(values)
+        for name, value in values.items():
+            self._named(name, value)
+            if name.removeprefix(f"{gene.name}.").startswith(POSITIVE):
+                self.positive.add(name)
         product = gene.name if gene.mrna is None else gene.mrna
         self._react(f"transcription of {gene.name}", {product: 1}, rate * (scale * activity + forced))
         if gene.mrna is not None and gene.mrna_decay is not None:
@@ -438,6 +460,7 @@ class _Lowering:
         for removal in gene.removals:
             turnover = self._named(f"{gene.name}.removal.{removal.enzyme}", removal.rate)
             half = self._named(f"{gene.name}.removal_constant.{removal.enzyme}", removal.constant)
+            self.positive.add(half.name)
             level = species(gene.name)
             self._react(
                 f"removal of {gene.name} by {removal.enzyme}",
@@ -468,26 +491,3 @@ class _Lowering:
             self._react(f"exit from {copy}", {copy: -1}, pace * species(copy))
             before = copy
         return before
-
-
-def named_genes(network: GeneNetwork, names: Iterable[str]) -> tuple[Gene, ...]:
-    """Genes by name.
-
-    Raises
-    ------
-    ValueError
-        If one is unknown.
-
-    Examples
-    --------
-    >>> named_genes(GeneNetwork(genes=(Gene(name="A"),)), ["B"])
-    Traceback (most recent call last):
-    ...
-    ValueError: no gene 'B' in the network: those are A
-    """
-    found = []
-    for name in names:
-        if name not in network.names:
-            raise ValueError(f"no gene {name!r} in the network: those are {', '.join(network.names)}")
-        found.append(network[name])
-    return tuple(found)

@@ -94,6 +94,8 @@ class Regulator:
     delay: float | ErlangDelay = 0.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.source, str):
+            raise TypeError(f"source of a regulator must be the name of a gene, got {self.source!r}")
         for name in ("threshold", "coefficient"):
             value = _real(name, getattr(self, name))
             if not (math.isfinite(value) and value > 0):
@@ -164,6 +166,10 @@ def _signs(regulators: tuple[Regulator, ...]) -> dict[str, int]:
 
 
 def _check_distinct(regulators: tuple[Regulator, ...]) -> None:
+    if not isinstance(regulators, tuple | list):
+        raise TypeError(
+            f"regulators must be a tuple of Regulator, got {regulators!r}; write (regulator,) for one"
+        )
     if not regulators:
         raise ValueError(
             "a promoter with regulation must have at least one regulator: use Constitutive() for none"

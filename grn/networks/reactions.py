@@ -63,6 +63,8 @@ class ReactionSystem:
         Volume of the compartment of a species, 1 where not given.
     followers : mapping of str to str
         Species that start at another one's concentration wherever that is changed: stages of a delay.
+    positive, non_negative : frozenset of str
+        Parameters that must be so for the rate laws to mean what they say.
     name, time_unit, source : str
         For reports.
 
@@ -86,6 +88,8 @@ class ReactionSystem:
     parameters: Mapping[str, float]
     volumes: Mapping[str, float] = field(default_factory=dict)
     followers: Mapping[str, str] = field(default_factory=dict)
+    positive: frozenset[str] = frozenset()
+    non_negative: frozenset[str] = frozenset()
     name: str = ""
     time_unit: str = ""
     source: str = ""

@@ -17,7 +17,7 @@ from grn.networks import circuits
 from grn.networks.equations import RateEquations
 from grn.networks.formula import species
 from grn.networks.logic.boolean import BooleanNetwork
-from grn.networks.network import Gene, GeneNetwork, Removal, named_genes
+from grn.networks.network import Gene, GeneNetwork, Removal
 from grn.networks.perturb import Clamp, Knockdown, Knockout, Overexpression
 from grn.networks.promoters import (
     Constitutive,
@@ -562,17 +562,6 @@ def test_a_network_must_be_whole():
         GeneNetwork(genes=(Gene(name="A", regulation=Rule("A or X and not X", delay=ErlangDelay(1.0))),))
 
 
-def test_a_network_is_a_collection_of_its_genes():
-    network = circuits.repressilator()
-    assert len(network) == 3
-    assert [gene.name for gene in network] == ["lacI", "tetR", "cI"]
-    assert network["cI"].mrna == "cI_mrna"
-    with pytest.raises(KeyError):
-        network["cII"]
-    with pytest.raises(ValueError, match="no gene 'cII' in the network: those are lacI, tetR, cI"):
-        named_genes(network, ["cI", "cII"])
-
-
 def test_boolean_kinetics_have_their_threshold_at_half_the_highest_level():
     boolean = BooleanNetwork({"A": "A or not B", "B": "A"})
     network = GeneNetwork.from_boolean(boolean, initial={"A": 2.0})
@@ -601,3 +590,53 @@ def test_a_hundred_genes_of_ten_regulators_lower_to_a_formula_as_long_as_their_r
     assert slopes.shape == (200, 2)
     assert bool(torch.isfinite(slopes).all())
     assert isinstance(GeneNetwork.from_boolean(BooleanNetwork(text)).to_networkx(), nx.DiGraph)
+
+
+def test_names_that_would_hide_one_another_are_refused() -> None:
+    genes = (
+        Gene(
+            name="A", regulation=HillProduct(regulators=(Regulator(source="transcription", threshold=7.0),))
+        ),
+        Gene(name="transcription"),
+        Gene(name="A.threshold", transcription=3.0),
+    )
+    with pytest.raises(ValueError, match=r"'A\.threshold\.transcription' would name two things"):
+        _ = GeneNetwork(genes=genes).parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("lacI.transcription", -3.0, "must be non-negative, got -3"),
+        ("lacI.protein_decay", -1.0, "must be non-negative, got -1"),
+        ("lacI.threshold.tetR", 0.0, "must be positive, got 0"),
+        ("lacI.coefficient.tetR", -2.0, "must be non-negative, got -2"),
+    ],
+)
+def test_rates_out_of_their_range_are_refused_in_simulation(name: str, value: float, message: str) -> None:
+    for given in (value, torch.tensor([1.0, value])):
+        with pytest.raises(ValueError, match=f"parameter '{name}' {message}"):
+            simulate(circuits.toggle(), 1.0, parameters={name: given})
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: GeneNetwork(genes=Gene(name="A")), r"write \(gene,\) for one"),
+        (lambda: GeneNetwork(genes=("A",)), "must be of class Gene, got 'A'"),
+        (lambda: HillSum(regulators=Regulator(source="A")), r"write \(regulator,\) for one"),
+        (lambda: Regulator(source=None), "name of a gene, got None"),
+        (
+            lambda: simulate(circuits.toggle(), 1.0, start={"lacI": "x"}),
+            "must be a number or a tensor, got 'x'",
+        ),
+    ],
+)
+def test_wrong_kinds_are_named(build, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        build()
+
+
+def test_names_are_printable() -> None:
+    with pytest.raises(ValueError, match="printable characters"):
+        Gene(name="A\nB")
