@@ -86,7 +86,7 @@ def _operations(machine: Machine, values: Array, width: int) -> None:
                 values[t, k] = operate(code, values[a, k], values[b, k], values[c, k])
 
 
-@inlined
+@compiled
 def _slopes(
     machine: Machine, values: Array, now: Array, y: Array, free: Array, slope: Array, width: int
 ) -> None:
@@ -115,7 +115,7 @@ def _slope_of_lane(
         slope[j, lane] = values[machine.outputs[j], lane] * free[j, lane]
 
 
-@inlined
+@compiled
 def _run_lane(operations: Array, values: Array, begin: int, end: int, lane: int) -> None:
     for i in range(begin, end):
         values[operations[i, 1], lane] = operate(

@@ -6,6 +6,10 @@ error? And does dense regulation explode, as where every rule is expanded into a
 
 import argparse
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "benchmark": "networks",
         "ensemble": ensemble(options.trajectories, options.repeats),
         "dense": dense_regulation(options.repeats),
+        "first_use": first_use(),
         "versions": provenance.versions(),
         "hardware": provenance.hardware(torch.device("cpu")),
         "commit": provenance.commit(),
@@ -200,6 +205,36 @@ def dense_regulation(
     }
 
 
+def first_use() -> dict[str, dict[str, float]]:
+    """Time the first call of each compiled method in a new process: with nothing cached, and with its cache.
+
+    Returns
+    -------
+    dict
+        Seconds of each method, for the record.
+    """
+    program = (
+        "import time, sys; from grn.networks import circuits, simulate; begin = time.perf_counter(); "
+        "simulate(circuits.toggle(), 1.0, method=sys.argv[1]); print(time.perf_counter() - begin)"
+    )
+    found = {}
+    with tempfile.TemporaryDirectory() as cache:
+        for method in ("compiled", "ssa", "tau-leaping", "langevin"):
+            found[method] = {
+                state: float(
+                    subprocess.run(
+                        [sys.executable, "-c", program, method],
+                        env={**os.environ, "NUMBA_CACHE_DIR": cache},
+                        capture_output=True,
+                        text=True,
+                        check=True,
+                    ).stdout
+                )
+                for state in ("cold", "cached")
+            }
+    return found
+
+
 def _random_rule(random: np.random.Generator, names: Sequence[str], regulators: int) -> str:
     """Activators and repressors, some in pairs: ``(A or B or (C and D)) and not (E or F)``."""
     chosen = random.choice(names, regulators, replace=False).tolist()
@@ -236,6 +271,13 @@ def markdown(record: dict[str, Any]) -> str:
         f"| operations | {dense['operations']:,} |",
         f"| terms of the expansion over all 2^k combinations | {dense['expanded_terms']:,} |",
     ]
+    lines += [
+        "",
+        "| first call of a method, s | after installation: compiles | in any later process |",
+        "| --- | --- | --- |",
+    ]
+    for method, seconds in record["first_use"].items():
+        lines.append(f"| {method} | {seconds['cold']:.1f} | {seconds['cached']:.1f} |")
     return "\n".join(lines)
 
 
