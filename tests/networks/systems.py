@@ -1,5 +1,6 @@
 """Models with known steady states, bifurcations and cycles, written as reactions."""
 
+from grn.networks import Gene, GeneNetwork, HillProduct, HillSum, Regulator
 from grn.networks.formula import Formula, hill, parameter, species
 from grn.networks.reactions import Reaction, ReactionSystem
 
@@ -98,4 +99,67 @@ def exchange() -> ReactionSystem:
             Reaction(name="forth", changes={"A": -1, "B": 1}, rate=parameter("forth") * a),
             Reaction(name="back", changes={"A": 1, "B": -1}, rate=parameter("back") * b),
         ),
+    )
+
+
+def lotka_volterra() -> ReactionSystem:
+    """Prey and predator: a saddle at (0, 0) and a centre at (1, 1), with closed orbits about it."""
+    x, y = species("x"), species("y")
+    return ReactionSystem(
+        initial={"x": 2.0, "y": 1.0},
+        parameters={},
+        reactions=(
+            Reaction(name="breed", changes={"x": 1}, rate=x),
+            Reaction(name="eat", changes={"x": -1, "y": 1}, rate=x * y),
+            Reaction(name="die", changes={"y": -1}, rate=y),
+        ),
+    )
+
+
+def constant_rise() -> ReactionSystem:
+    """What is made and never lost: no steady state."""
+    rise = Reaction(name="rise", changes={"x": 1}, rate=parameter("k"))
+    return ReactionSystem(initial={"x": 0.0}, parameters={"k": 1.0}, reactions=(rise,))
+
+
+def switches(count: int) -> ReactionSystem:
+    """Switches that do not know each other: x' = 2.5 x²/(1 + x²) - x rests at 0, 1/2 and 2."""
+    names = [f"x{k}" for k in range(count)]
+    rates = {name: (2.5 * hill(species(name), 1.0, 2), species(name)) for name in names}
+    return made_of(rates, {}, dict.fromkeys(names, 0.0))
+
+
+def high_state_under_a_low_one() -> GeneNetwork:
+    """Two genes, drawn at random: no course from afar ends at the upper state, (0.459178, 1.790592)."""
+    first = HillProduct(
+        regulators=(
+            Regulator(source="G1", activates=False, threshold=0.8097658650061994, coefficient=2),
+            Regulator(source="G0", activates=True, threshold=0.4700575766983291, coefficient=4),
+        ),
+        basal=0.006370226782620159,
+    )
+    second = HillSum(
+        regulators=(
+            Regulator(source="G0", activates=True, threshold=0.5049454213651038, coefficient=8),
+            Regulator(source="G1", activates=False, threshold=0.12444721473305836, coefficient=2),
+        ),
+        basal=0.01,
+    )
+    return GeneNetwork(
+        genes=(
+            Gene(
+                name="G0",
+                regulation=first,
+                transcription=5.291481843966849,
+                mrna_decay=None,
+                protein_decay=1.0,
+            ),
+            Gene(
+                name="G1",
+                regulation=second,
+                transcription=5.3701962744741865,
+                mrna_decay=None,
+                protein_decay=1.0,
+            ),
+        )
     )

@@ -154,6 +154,11 @@ def test_ten_genes_with_rna_in_a_ring() -> None:
     assert int(stable.sum()) == 2
 
 
+def test_model_without_steady_states_has_no_branches() -> None:
+    diagram = continue_states(systems.constant_rise(), "k", 0.5, 2.0)
+    assert diagram.branches == ()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,6 +1,7 @@
 """Limit cycles against published periods and an exactly known orbit."""
 
 import math
+import warnings
 
 import pytest
 import torch
@@ -135,6 +136,23 @@ def test_cycle_beside_a_conserved_total() -> None:
     assert cycle.period == pytest.approx(2 * math.pi, rel=1e-8)
     assert len(cycle.multipliers) == 2
     assert torch.allclose(cycle.values[:, 2] + cycle.values[:, 3], torch.ones(201, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("power", [0, 1, 2])  # linear, exponential, in finite time
+def test_growth_without_bound_is_told_and_warns_of_nothing(power: int) -> None:
+    x = species("x")
+    rate = [parameter("k"), parameter("k") * x, parameter("k") * x * x][power]
+    model = ReactionSystem(
+        initial={"x": 1.0},
+        parameters={"k": 1.0},
+        reactions=(Reaction(name="make", changes={"x": 1}, rate=rate),),
+    )
+    equations = RateEquations(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = search_cycle(equations, equations.initial()[:, 0])
+    assert result.cycle is None
+    assert result.reason == "the trajectory grows without bound"
 
 
 def test_errors_name_the_thing_and_the_value() -> None:

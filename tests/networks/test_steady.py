@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from grn.networks import circuits
+from grn.networks import Gene, GeneNetwork, circuits
 from grn.networks.equations import RateEquations
-from grn.networks.formula import parameter, species, time
+from grn.networks.formula import hill, parameter, species, time
 from grn.networks.reactions import Reaction, ReactionSystem
-from grn.networks.states.newton import held
+from grn.networks.states.newton import gross_flux, held, refine
 from grn.networks.states.relaxation import relax
 from grn.networks.states.steady import settle, steady_states
 from tests.networks import systems
@@ -179,6 +179,74 @@ def test_relaxation_is_the_time_course() -> None:
     assert float(course.values) == pytest.approx(expected, abs=1e-5)
 
 
+def test_singular_jacobian_makes_no_false_state() -> None:
+    """At (1/2, 1/2) the shortest Newton step is 0, but the slope (1/4, -1/4)."""
+    found = steady_states(systems.lotka_volterra(), starts=16, detect_cycles=False)
+    states = {state.verdict: state.values.tolist() for state in found}
+    assert len(found) == 2
+    assert states["undetermined"] == pytest.approx([1, 1], rel=1e-9)
+    assert states["unstable"] == pytest.approx([0, 0], abs=1e-9)
+    equations = RateEquations(systems.lotka_volterra())
+    middle = torch.full((2, 1), 0.5, dtype=torch.float64)
+    assert not bool(refine(equations, middle, held=held(equations.system)).converged)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        systems.constant_rise(),
+        GeneNetwork(genes=(Gene(name="A", mrna_decay=None, protein_decay=0.0),)),
+        GeneNetwork(genes=(Gene(name="A", protein_decay=0.0),)),
+        GeneNetwork(genes=(Gene(name="A", transcription=1e308, translation=1e308),)),
+    ],
+    ids=["rise", "protein for ever", "with RNA", "overflow"],
+)
+def test_what_never_rests_has_no_states(model: ReactionSystem | GeneNetwork) -> None:
+    found = steady_states(model, starts=4)
+    assert len(found) == 0
+    assert len(found.unresolved) == found.starts
+    _, converged, stable = settle(model)
+    assert not bool(converged.any())
+    assert not bool(stable.any())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_slopes_vanish_at_every_state_of_random_networks(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = [f"x{k}" for k in range(int(rng.integers(2, 5)))]
+    rates = {}
+    for name in names:
+        made = 0.01 + float(rng.uniform(1, 6)) * hill(
+            species(str(rng.choice(names))), float(10 ** rng.uniform(-1, 0.5)), float(rng.choice([2, 4, 8]))
+        )
+        by = species(str(rng.choice(names)))
+        made = made * (1 - hill(by, float(10 ** rng.uniform(-1, 0.5)), 2)) if rng.random() < 0.7 else made
+        rates[name] = made, float(10 ** rng.uniform(-1, 1)) * species(name)
+    model = systems.made_of(rates, {}, dict.fromkeys(names, 0.0))
+    found = steady_states(model, starts=16, detect_cycles=False)
+    assert len(found)
+    equations = RateEquations(model)
+    for state in found:
+        made_there, lost = gross_flux(equations, state.values[:, None])
+        assert torch.allclose(made_there, lost, rtol=1e-7, atol=0)  # states are within 1e-9
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_starts_reach_above_where_exploration_ends(seed: int) -> None:
+    found = steady_states(systems.high_state_under_a_low_one(), seed=seed)
+    stable = sorted(state.values.tolist() for state in found.of("stable"))
+    assert len(stable) == 2
+    assert stable[1] == pytest.approx([0.459178, 1.790592], rel=1e-6)
+    assert len(found.of("unstable")) == 1
+
+
+def test_a_cut_search_for_unstable_states_is_told() -> None:
+    assert not steady_states(systems.switches(1), starts=16).search_cut
+    many = steady_states(systems.switches(4), starts=64, detect_cycles=False)
+    assert len(many) > 12
+    assert many.search_cut
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -191,6 +259,18 @@ def test_relaxation_is_the_time_course() -> None:
         ({"parameters": {"c": 1.0}}, "'c' is no parameter"),
         ({"parameters": {"a": torch.ones(3)}}, "one parameter set"),
         ({"tolerance": 0.0}, "tolerance must be"),
+        ({"tolerance": "small"}, "tolerance must be"),
+        ({"starts": 2.5}, "starts must be a positive number"),
+        ({"starts": [[1.0, 1.0]]}, "starts must be a positive number"),
+        ({"starts": torch.tensor([[1.0, math.nan]])}, "non-negative finite"),
+        ({"starts": torch.tensor([[True, False]])}, "real concentrations"),
+        ({"seed": -1}, "seed must be"),
+        ({"seed": 0.5}, "seed must be"),
+        ({"bounds": (0.0, "high")}, "bounds of 'u' must be"),
+        ({"bounds": 3.0}, "bounds of 'u' must be"),
+        ({"clamped": "u"}, "the string 'u'"),
+        ({"clamped": {"u": math.nan}}, "must be finite"),
+        ({"parameters": {"a": math.inf}}, "must be finite"),
     ],
 )
 def test_errors_name_the_thing_and_the_value(arguments: dict[str, object], message: str) -> None:

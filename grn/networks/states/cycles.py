@@ -28,6 +28,9 @@ FINE = 4000  # intervals in which mean and extremes are sought
 MOST_RETURNS = 12  # crossings of the section in one period
 RECURRENCE = 0.02  # of the amplitude: how near a return must come to be worth shooting from
 NO_AMPLITUDE = 1e-5  # relative swing below which a trajectory counts as at rest
+UNBOUNDED = 1e100  # concentration from which a trajectory counts as growing without bound
+BLOWN_UP = 1e6  # growth, of the largest concentration, after which a failure of the integrator is due to it
+GROWS = "the trajectory grows without bound"
 STABILITY_MARGIN = 1e-6  # of a multiplier's distance from 1
 
 
@@ -180,9 +183,12 @@ def search_cycle(equations: RateEquations, y: Tensor, *, max_steps: int = 20_000
     window = min(500, max_steps)
     while True:
         steps = len(path.times) - 1
-        found: Cycle | str | None = path.advance(min(window, max_steps - steps))
-        if not found:
-            found = _judge(equations, path)
+        failure = path.advance(min(window, max_steps - steps))
+        found: Cycle | str | None = failure
+        if failure != GROWS:  # an integrator may fail long after the trajectory came to rest
+            found = _judge(equations, path) or failure
+        if found is None and path.ended:
+            found = GROWS if path.grown() else "the trajectory still moves when the integrator's time ends"
         if found is None and len(path.times) - 1 >= max_steps:
             found = (
                 f"the trajectory neither rests nor repeats itself within {max_steps} steps: quasi-periodic, "
@@ -223,6 +229,7 @@ class _Path:
         start = y.detach().cpu().to(torch.float64).numpy()
         self.slope = slope_of(equations, 1)
         scale = max(float(np.abs(start).max()), 1e-12)
+        self.scale = scale
         self.solver = LSODA(self.slope, 0.0, start, t_bound=1e300, rtol=1e-8, atol=1e-11 * scale)
         self.size = np.maximum(np.abs(start), 1e-9 * scale)
         self.times = [0.0]
@@ -233,15 +240,33 @@ class _Path:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="lsoda")  # its failures are reported below
             for _ in range(steps):
+                if self.ended:
+                    break
                 message = self.solver.step()
                 if self.solver.status == "failed" or not np.isfinite(self.solver.y).all():
+                    if self.grown():
+                        return GROWS
                     return f"the integrator failed at time {self.times[-1]:g} ({message})"
                 self.times.append(float(self.solver.t))
                 self.states.append(self.solver.y.copy())
                 self.size = np.maximum(self.size, np.abs(self.states[-1]))
-                if self.times[-1] > 1e250:
-                    break
+                if np.abs(self.states[-1]).max() > UNBOUNDED:
+                    return GROWS
+                if len(self.times) > 100 and self.times[-1] == self.times[-100]:  # it cannot get ahead
+                    stuck = f"the integrator is stuck at time {self.times[-1]:g}"
+                    return GROWS if self.grown() else stuck
         return None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the integrator can go no further."""
+        return self.solver.status != "running" or self.times[-1] > 1e250
+
+    def grown(self) -> bool:
+        """Whether the trajectory has come far above where it began, and is at its highest."""
+        largest = np.abs(self.states[-1]).max()
+        begin = max(float(np.abs(self.states[0]).max()), self.scale)
+        return bool(largest > BLOWN_UP * begin and largest >= 0.99 * self.size.max())
 
     def recent(self) -> tuple[Array, Array]:
         """Times and states of the second half."""
@@ -253,6 +278,8 @@ def _judge(equations: RateEquations, path: _Path) -> Cycle | str | None:
     """Cycle that the recent trajectory is on, or why there will be none; None where that is not yet clear."""
     times, states = path.recent()
     span = times[-1] - times[0]
+    if not span > 0:
+        return None
     swing = states.max(0) - states.min(0)
     relative = swing / np.maximum(states.max(0), 1e-9 * path.size)
     mean = (0.5 * (states[1:] + states[:-1]) * np.diff(times)[:, None]).sum(0) / span

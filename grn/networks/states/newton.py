@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from grn.networks.equations import RateEquations
     from grn.networks.reactions import ReactionSystem
 
+ROUNDING = 1e-11  # of the gross flux of a species: what rounding may leave of its slope at a steady state
 FLOOR = 1e-6  # of the largest concentration of a state: below it, errors count as absolute
 
 
@@ -114,10 +115,78 @@ def correction(jacobian: Tensor, slope: Tensor, held: Tensor, drift: Tensor | No
 def largest_real_part(jacobian: Tensor, held: Tensor) -> Tensor:
     """(B,): largest real part of the eigenvalues, those of the conserved directions left out."""
     strength = jacobian.abs().sum(2).amax(1).clamp_min(1e-300)[:, None, None]
-    sound = torch.isfinite(jacobian).all(2).all(1)
-    matrix = torch.where(sound[:, None, None], jacobian - 2 * strength * held, 0)
-    found: Tensor = torch.linalg.eigvals(matrix).real.amax(1)
+    matrix = jacobian / strength - 2 * held  # of entries near 1: large ones would overflow within LAPACK
+    sound = torch.isfinite(matrix).all(2).all(1) & torch.isfinite(strength[:, 0, 0])
+    matrix = torch.where(sound[:, None, None], matrix, 0)
+    found: Tensor = torch.linalg.eigvals(matrix).real.amax(1) * strength[:, 0, 0]
     return torch.where(sound, found, torch.nan)
+
+
+def gross_flux(equations: RateEquations, y: Tensor) -> tuple[Tensor, Tensor]:
+    """What all reactions together make, and what they take away, of each species.
+
+    Parameters
+    ----------
+    equations : RateEquations
+        Without delays and without explicit time.
+    y : Tensor
+        (species, B): concentrations.
+
+    Returns
+    -------
+    made, lost : Tensor
+        (species, B) each, concentration per time, not negative: their difference is the slope.
+
+    Examples
+    --------
+    >>> from grn.networks import circuits
+    >>> from grn.networks.equations import RateEquations
+    >>> made, lost = gross_flux(RateEquations(circuits.toggle().system), torch.tensor([[1.0], [7.0]]))
+    >>> lost.T
+    tensor([[1., 7.]], dtype=torch.float64)
+    """
+    system = equations.system
+    rates = system.rates(y, system.rates.prepare(equations.values.detach()), 0.0)
+    rates = rates.expand(-1, y.shape[1])
+    change = torch.from_numpy(system.stoichiometry.T / system.volume_of[:, None]).to(rates)
+    gain, loss, forth, back = (x.clamp_min(0) for x in (change, -change, rates, -rates))
+    made, lost = gain @ forth + loss @ back, loss @ forth + gain @ back
+    if equations.free is not None:
+        made, lost = made * equations.free, lost * equations.free
+    return made, lost
+
+
+def balanced(
+    equations: RateEquations, y: Tensor, slope: Tensor, jacobian: Tensor, distance: Tensor
+) -> Tensor:
+    """(B,): whether the slopes are no larger than a distance from a steady state explains.
+
+    A small correction is not enough: where the Jacobian is singular, the shortest step leaves out the part of
+    the slope that no step can cancel.
+
+    Parameters
+    ----------
+    equations : RateEquations
+        Of one parameter set or a batch.
+    y, slope, jacobian : Tensor
+        (species, B), (species, B) and (B, species, species): where, and what the equations give there.
+    distance : Tensor
+        (species, B): how far the steady state may be, in concentration.
+
+    Returns
+    -------
+    Tensor
+        Boolean; False where anything is not finite.
+    """
+    allowed = (jacobian.abs() @ distance.T[:, :, None])[:, :, 0].T
+    finite = torch.isfinite(slope) & torch.isfinite(allowed) & torch.isfinite(y)
+    fits = finite & (slope.abs() <= allowed)
+    doubtful = (finite.all(0) & ~fits.all(0)).any()
+    if bool(doubtful):  # rounding, where large fluxes cancel
+        made, lost = gross_flux(equations, y)
+        fits = fits | (finite & (slope.abs() <= allowed + ROUNDING * torch.minimum(made, lost)))
+    enough: Tensor = fits.all(0)
+    return enough
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +198,7 @@ class Solutions:
     values : Tensor
         (species, B): concentrations, 0 in place of rounding below zero.
     converged : Tensor
-        (B,), boolean.
+        (B,), boolean: the last correction is small, and so are the slopes (`balanced`).
     residual : Tensor
         (B,): largest last correction, relative to the concentrations.
     """
@@ -217,7 +286,9 @@ def refine(
         here = best
     slope, jacobian = equations.slope_and_jacobian(here)
     residual = _relative(correction(jacobian, slope, held, here - y), here)
-    return Solutions(here, (residual <= tolerance) & torch.isfinite(here).all(0), residual)
+    distance = 10 * tolerance * (here.abs() + FLOOR * here.abs().amax(0))
+    steady = balanced(equations, here, slope, jacobian, distance)
+    return Solutions(here, (residual <= tolerance) & steady, residual)
 
 
 def _relative(step: Tensor, y: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from grn.networks.equations import RateEquations
-from grn.networks.states.newton import correction, largest_real_part
+from grn.networks.states.newton import balanced, correction, largest_real_part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -163,6 +163,9 @@ def _rest(
         projector = held[near] if len(held) > 1 else held
         growth[near] = largest_real_part(jacobian[near], projector)
     resting = near & torch.where(growth < 0, distance < NEAR_STATE, distance < AT_SADDLE)
+    if bool(resting.any()):
+        scale = 2 * torch.where(growth < 0, NEAR_STATE, AT_SADDLE) * (y.abs() + SMALL * size)
+        resting = resting & balanced(equations, y, slope, jacobian, scale)
     return resting, torch.where(near & (growth > 0), 1 / growth, torch.inf)
 
 

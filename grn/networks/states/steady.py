@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -36,6 +35,7 @@ ON_CYCLE = 0.02  # of the swing: distance from an orbit that counts as on it
 MEMORY = 2**24  # entries of the Jacobians held at once
 STEPS = 200  # of the time courses between two looks at which of them are on a known cycle
 MOST_LOOKS = 10
+MOST_BETWEEN = 12  # states between which unstable ones are sought: pairs grow with the square
 MOST_SEARCHES = 16  # for cycles: each takes a good part of a second
 
 
@@ -114,6 +114,9 @@ class SteadyStates:
         Number of starts.
     unresolved : tuple of str
         Why, for each time course whose end is unknown.
+    search_cut : bool
+        Whether there were more than 12 states to look between. Unstable states are then sought between the
+        first 12 alone, and some may be missing: give ``starts`` near those wanted.
 
     Examples
     --------
@@ -126,6 +129,7 @@ class SteadyStates:
     states: tuple[SteadyState, ...]
     starts: int
     unresolved: tuple[str, ...] = ()
+    search_cut: bool = False
 
     def __len__(self) -> int:
         return len(self.states)
@@ -172,12 +176,15 @@ def steady_states(
 ) -> SteadyStates:
     """Find the steady states of one parameter set, and the oscillations that the time course reaches.
 
-    Starts are the model's initial state and scrambled Sobol points within the bounds, half of them spaced
-    linearly, half logarithmically over the four decades below the upper bound, each moved to the model's own
-    totals where the reactions conserve something. Every start is followed in time by an implicit method until
-    it rests (`grn.networks.states.relaxation`), then polished by Newton's method; what does not rest is
-    handed to `grn.networks.states.cycles`. Saddles are found by Newton's method from all starts, and from
-    points between the stable states.
+    Starts are the model's initial state and scrambled Sobol points: half of them spaced linearly within the
+    bounds, a quarter logarithmically over the four decades below the upper bound, and, without given bounds,
+    a quarter over the four decades below a higher one, that of the transients and of what production could
+    sustain. Each is moved to the model's own totals where the reactions conserve something. Every start is
+    followed in time by an implicit method until it rests (`grn.networks.states.relaxation`), then polished by
+    Newton's method; what does not rest is handed to `grn.networks.states.cycles`. Saddles are found by
+    Newton's method from all starts, and from points between the first 12 states found (``search_cut`` tells
+    whether there were more). A solution of Newton's method counts only where the slopes vanish, as against
+    what is made and lost there.
 
     Parameters
     ----------
@@ -193,7 +200,8 @@ def steady_states(
         Of the random starts.
     bounds : (low, high) or mapping of str to (low, high), optional
         Of random starts, one for all species or for some. By default from 0 to 1.5 times the highest level at
-        the ends of exploratory time courses, whose starts are spread over nine decades.
+        the ends of exploratory time courses, whose starts are spread over nine decades, and for a quarter of
+        the starts up to the highest level that is passed on the way, or that production could sustain.
     clamped : iterable or mapping of str to float
         Species that are held, at their initial concentration or the one given.
     tolerance : float
@@ -222,8 +230,9 @@ def steady_states(
     stable ['0.2679', '3.7321']
     unstable ['1.3788', '1.3788']
     """
-    if not (math.isfinite(tolerance) and 0 < tolerance < 1e-3):
-        raise ValueError(f"tolerance must be a relative error above 0 and below 1e-3, got {tolerance}")
+    _check_tolerance(tolerance)
+    if isinstance(clamped, str):
+        raise ValueError(f"clamped must be an iterable of species or a mapping, got the string {clamped!r}")
     given = as_system(model)
     system = without_delays(given)
     names = tuple(clamped)
@@ -246,7 +255,7 @@ def steady_states(
     search.follow(points, detect_cycles)
     search.add(points)
     search.add_between()
-    return SteadyStates(search.states(), points.shape[1], tuple(search.unresolved))
+    return SteadyStates(search.states(), points.shape[1], tuple(search.unresolved), search.cut)
 
 
 def settle(
@@ -301,10 +310,11 @@ def settle(
     >>> values[:, 0], stable
     (tensor([0.0000, 2.6180], dtype=torch.float64), tensor([True, True]))
     """
-    if not (math.isfinite(tolerance) and 0 < tolerance < 1e-3):
-        raise ValueError(f"tolerance must be a relative error above 0 and below 1e-3, got {tolerance}")
-    if max_steps < 1:
-        raise ValueError(f"max_steps must be a positive integer, got {max_steps}")
+    _check_tolerance(tolerance)
+    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+        raise ValueError(f"max_steps must be a positive integer, got {max_steps!r}")
+    if isinstance(clamped, str):
+        raise ValueError(f"clamped must be an iterable of species or a tensor, got the string {clamped!r}")
     system = as_system(model)
     if system.delays:
         name, delay = system.delays[0]
@@ -322,6 +332,12 @@ def settle(
             chosen = torch.arange(first, min(first + most, initial.shape[1]), device=initial.device)
             parts.append(_settle(members(equations, chosen), initial[:, chosen], tolerance, max_steps))
         return Settled(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def _check_tolerance(tolerance: float) -> None:
+    number = isinstance(tolerance, int | float) and not isinstance(tolerance, bool)
+    if not (number and 0 < tolerance < 1e-3):
+        raise ValueError(f"tolerance must be a relative error above 0 and below 1e-3, got {tolerance!r}")
 
 
 def _settle(equations: RateEquations, initial: Tensor, tolerance: float, max_steps: int) -> Settled:
@@ -356,6 +372,7 @@ class _Search:
         self.cycles: list[Cycle] = []
         self.on_cycle: list[int] = []
         self.unresolved: list[str] = []
+        self.cut = False
 
     def follow(self, points: Tensor, detect_cycles: bool) -> None:
         """Decide by the time course where each start leads."""
@@ -424,7 +441,8 @@ class _Search:
 
     def add_between(self) -> None:
         """Newton's method from points between the states found: saddles lie there."""
-        many = self.found[:12]
+        many = self.found[:MOST_BETWEEN]
+        self.cut = len(self.found) > MOST_BETWEEN
         pairs = [
             (a, b)
             for k, a in enumerate(many)
