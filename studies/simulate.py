@@ -3,7 +3,7 @@
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -14,8 +14,10 @@ from rich.console import Console
 from studies.directory import RECORDS, check_writable
 from studies.provenance import commit, hardware, versions
 from studies.report.simulation import build_page
+from studies.report.simulation_words import few_molecules
+from studies.simulation_console import summary
 from studies.simulation_files import REPORT, states_csv, trajectories_csv, write_results
-from studies.simulation_model import Loaded, check_targets, load
+from studies.simulation_model import Loaded, check_targets, expand_patterns, load
 from studies.simulation_options import (
     Request,
     parse_assignments,
@@ -48,12 +50,14 @@ class Simulate:
     knockdown: str = ""  # GENE=REMAINING share of transcription in [0, 1], separated by commas
     overexpress: str = ""  # GENE=ACTIVITY added to the promoter's, 1 is full; separated by commas
     clamp: str = ""  # SPECIES=LEVEL held all the time, separated by commas
-    parameter: Repeated = ()  # NAME=VALUE other than the model's, as lacI.transcription=20; may be repeated
+    # NAME=VALUE other than the model's, as lacI.transcription=20; may be repeated. In NAME, * stands for any
+    # text, as in *.basal=0.1 or *.coefficient.*=4; a name in full wins over a pattern.
+    parameter: Repeated = ()
     start: Repeated = ()  # SPECIES=LEVEL at time 0 other than the model's; may be repeated
     seed: int = 0  # of noise, random starts and the search for steady states
     system_size: float = 1.0  # molecules per unit of concentration, of stochastic methods
     starts: int = 64  # random starts of the search for steady states
-    bifurcation: str = "auto"  # PARAMETER or PARAMETER=LOW:HIGH to follow states through; auto, or none
+    bifurcation: str = "auto"  # PARAMETER or PARAMETER=LOW:HIGH to follow states by; auto (of genes), none
     x: str | None = None  # species across the phase plane; None: chosen by the edges of the network
     y: str | None = None  # species up the phase plane
     out: Path = Path("results/simulate")  # directory for tables, record and report
@@ -136,6 +140,9 @@ def run(config: Simulate) -> list[dict[str, Any]]:
         )
     loaded = load(config.source, boolean=config.method.startswith("boolean-"))
     check_targets(loaded, request.perturbations)
+    if not config.method.startswith("boolean-"):
+        known = tuple(loaded.kinetic.parameters)
+        request = replace(request, parameters=expand_patterns(request.parameters, known))
     console = Console()
     with console.status("") as status:
 
@@ -155,9 +162,9 @@ def run(config: Simulate) -> list[dict[str, Any]]:
         record=record,
         page=page,
     )
-    for row in results.rows:
-        period = "" if row.period is None else f", period {row.period:.6g}"
-        console.print(f"{row.verdict}{period}", markup=False, highlight=False)
+    for line in (*summary(results, request), few_molecules(results, request)):
+        if line:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"report: {config.out / REPORT}", highlight=False, soft_wrap=True)
     return [record]
 

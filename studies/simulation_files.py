@@ -49,6 +49,8 @@ def trajectories_csv(simulation: Simulation) -> str:
 def states_csv(species: tuple[str, ...], rows: tuple[StateRow, ...]) -> str:
     """Table of the steady states: ``verdict``, ``period`` where it oscillates, then a column a species.
 
+    Numbers have 12 significant digits.
+
     Examples
     --------
     >>> print(states_csv(("A",), ()))
@@ -57,8 +59,15 @@ def states_csv(species: tuple[str, ...], rows: tuple[StateRow, ...]) -> str:
     """
     return _table(
         ["verdict", "period", *species],
-        ([row.verdict, "" if row.period is None else row.period, *row.values] for row in rows),
+        (
+            [row.verdict, "" if row.period is None else _rounded(row.period), *map(_rounded, row.values)]
+            for row in rows
+        ),
     )
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.12g}")
 
 
 def write_results(

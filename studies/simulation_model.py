@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from grn.networks.perturb import Clamp, Knockdown, Knockout, Overexpression
 from grn.plot.labels import is_mrna, shown_species
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from grn.networks.perturb import Perturbation
     from grn.networks.reactions import ReactionSystem
@@ -60,6 +61,8 @@ def load(source: str, *, boolean: bool) -> Loaded:
         circuit = CIRCUITS[source]()
         return Loaded(model=circuit, name=circuit.name)
     path = Path(source)
+    if path.is_dir():
+        raise ValueError(f"{source} is a directory: name the file of a model in it")
     if not path.is_file():
         near = difflib.get_close_matches(source, CIRCUITS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -132,6 +135,37 @@ def check_name(option: str, name: str, known: Sequence[str], kind: str) -> None:
     raise ValueError(f"{option}: no {kind} is called {name!r}, {hint}")
 
 
+def expand_patterns(given: Mapping[str, float], known: Sequence[str]) -> dict[str, float]:
+    """Return values by name, where ``*`` and ``?`` in a name stand for any text and any letter.
+
+    A name in full wins over a pattern, a later pattern over an earlier one.
+
+    Raises
+    ------
+    ValueError
+        If nothing is called so.
+
+    Examples
+    --------
+    >>> expand_patterns({"*.basal": 0.1, "A.basal": 0.2}, ["A.basal", "B.basal", "A.transcription"])
+    {'A.basal': 0.2, 'B.basal': 0.1}
+    """
+    found: dict[str, float] = {}
+    for pattern, value in given.items():
+        if pattern in known or not set("*?") & set(pattern):
+            continue
+        matched = [name for name in known if fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))]
+        if not matched:
+            shown = ", ".join(known[:MOST_GENES_LISTED]) + (", ..." if len(known) > MOST_GENES_LISTED else "")
+            raise ValueError(f"parameter: none matches {pattern!r}; the known ones are {shown}")
+        found |= dict.fromkeys(matched, value)
+    for name, value in given.items():
+        if name in known or not set("*?") & set(name):
+            check_name("parameter", name, known, "parameter")
+            found[name] = value
+    return found
+
+
 def choose_pair(
     model: GeneNetwork | ReactionSystem, fixed: Sequence[str], x: str | None, y: str | None
 ) -> tuple[str, str] | None:
@@ -180,12 +214,10 @@ def choose_pair(
     return best[::-1] if best[0] == y or best[1] == x else best
 
 
-def choose_parameter(
-    model: GeneNetwork | ReactionSystem, values: dict[str, float], fixed: Sequence[str]
-) -> str | None:
+def choose_parameter(model: GeneNetwork, values: Mapping[str, float], fixed: Sequence[str]) -> str | None:
     """Parameter to follow when none is named: the transcription of the most connected gene that can change.
 
-    Of a list of reactions the first parameter; None where none has a positive value.
+    None where none has a positive value.
 
     Examples
     --------
@@ -194,10 +226,7 @@ def choose_parameter(
     >>> choose_parameter(circuit, dict(circuit.parameters), [])
     'enzyme.transcription'
     """
-    if isinstance(model, GeneNetwork):
-        degree = Counter(name for a, b, _ in model.edges for name in (a, b))
-        genes = [gene for gene in model.genes if gene.name not in fixed and gene.mrna not in fixed]
-        names = [f"{g.name}.transcription" for g in sorted(genes, key=lambda gene: -degree[gene.name])]
-    else:
-        names = list(model.parameters)
+    degree = Counter(name for a, b, _ in model.edges for name in (a, b))
+    genes = [gene for gene in model.genes if gene.name not in fixed and gene.mrna not in fixed]
+    names = [f"{g.name}.transcription" for g in sorted(genes, key=lambda gene: -degree[gene.name])]
     return next((name for name in names if values.get(name, 0.0) > 0), None)

@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from grn.networks.equations import RateEquations
 from grn.networks.network import GeneNetwork
 from grn.networks.perturb import Clamp, Knockout
 from grn.networks.reactions import ReactionSystem
 from grn.networks.simulate import STOCHASTIC, Simulation, simulate
 from grn.networks.states.continuation import continue_states
+from grn.networks.states.newton import held
+from grn.networks.states.starts import random_starts
 from grn.networks.states.steady import SteadyStates, steady_states
+from studies.simulation_ends import attractors, ends_of, one_each
 from studies.simulation_model import check_name, choose_pair, choose_parameter
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from grn.networks.states.continuation import Diagram
+    from studies.simulation_ends import Ends
     from studies.simulation_model import Loaded
     from studies.simulation_options import Request
 
@@ -31,6 +36,8 @@ SETTLED = 0.01  # of a species' range over time: nearer to its end it counts as 
 LOWEST_DECADE = -3  # of random starts that are spread evenly over decades
 DOUBLINGS = 12  # of the time in which a trajectory may settle
 CONTINUATION_STARTS = 8  # at each of three values; more is slow and finds the same in small networks
+MOST_SHOWN = 8  # trajectories shown when none is asked for: one to each attractor
+MOST_TRIED = 64  # random starts among which those are sought
 MOST_SPECIES = 60  # of a bifurcation diagram that nobody asked for
 
 
@@ -56,6 +63,8 @@ class Results:
     until: str  # how long it was simulated, and why
     reference: Simulation | None = None  # without the perturbations
     states: SteadyStates | None = None
+    ends: Ends = ()  # of rate equations: the state in which each trajectory ends
+    own: bool = True  # whether the first trajectory begins where the model does
     pair: tuple[str, str] | None = None
     diagram: Diagram | None = None
     current: float | None = None  # the diagram's parameter in the model
@@ -90,8 +99,6 @@ def compute(request: Request, loaded: Loaded, say: Say) -> Results:
 
             return compute_boolean(request, loaded, say)
         return _Kinetic(request, loaded, say).results()
-    except TypeError as error:
-        raise ValueError(str(error)) from error
     except RuntimeError as error:
         raise FloatingPointError(str(error)) from error
 
@@ -102,8 +109,6 @@ class _Kinetic:
     def __init__(self, request: Request, loaded: Loaded, say: Say) -> None:
         self.request, self.loaded, self.say = request, loaded, say
         self.model = loaded.kinetic
-        for name in request.parameters:
-            check_name("parameter", name, tuple(self.model.parameters), "parameter")
         for name in request.start:
             check_name("start", name, self.model.species, "species")
         self.clamped = {p.species: p.level for p in request.perturbations if isinstance(p, Clamp)}
@@ -113,7 +118,9 @@ class _Kinetic:
             raise ValueError(f"parameter {both[0]!r} is set by a perturbation too: leave one out")
         self.parameters: dict[str, float] = {**request.parameters, **settings}
         system = self.model.system if isinstance(self.model, GeneNetwork) else self.model
-        self.held: ReactionSystem = replace(system, initial={**system.initial, **self.clamped})
+        self.held: ReactionSystem = replace(
+            system, initial={**system.initial, **request.start, **self.clamped}
+        )
         gone = {p.gene for p in request.perturbations if isinstance(p, Knockout)}
         self.fixed = (*self.clamped, *gone, *(f"{g}_mrna" for g in gone if f"{g}_mrna" in self.model.species))
 
@@ -129,13 +136,17 @@ class _Kinetic:
             seed=request.seed,
             clamped=self.clamped,
         )
-        times, until = self._times(states)
+        random = request.method not in STOCHASTIC
+        own = not random or request.ensemble == 1
+        start = self._to_each_attractor(states) if random and own else self._starts(states)
+        times, until = self._times(states, start)
         self.say(f"simulating, {request.method}")
-        start = self._starts(states)
         simulation = self._simulate(times, request.method, start, request.ensemble)
         reference = None
-        if request.perturbations and start.keys() <= request.start.keys():
-            reference = self._simulate(times, request.method, start, request.ensemble, perturbed=False)
+        if request.perturbations and own:
+            reference = self._simulate(
+                times, request.method, request.start, request.ensemble, perturbed=False
+            )
         notes: dict[str, str] = {}
         if pair is None:
             notes["phase"] = "A phase plane needs two species that can move; this model has fewer."
@@ -166,6 +177,8 @@ class _Kinetic:
             rows=tuple(rows_of(states)),
             until=until,
             states=states,
+            ends=ends_of(simulation, states) if random else (),
+            own=own,
             pair=pair,
             diagram=diagram,
             current=current,
@@ -195,6 +208,8 @@ class _Kinetic:
         name, span = wanted
         how = ""
         if name == "auto":
+            if not isinstance(self.model, GeneNetwork):
+                return "A list of reactions has no promoter to vary: --bifurcation PARAMETER draws a diagram."
             if len(self.model.species) > MOST_SPECIES:
                 return (
                     f"No bifurcation diagram is drawn of more than {MOST_SPECIES} species unless "
@@ -204,8 +219,10 @@ class _Kinetic:
             if chosen is None:
                 return "No parameter of the model has a positive value to follow."
             name = chosen
-            what = "transcription of the most connected gene" if self.loaded.genes else "first parameter"
-            how = f"{name} was chosen, the {what}; --bifurcation PARAMETER=LOW:HIGH chooses another. "
+            how = (
+                f"{name} was chosen, the transcription of the most connected gene; "
+                "--bifurcation PARAMETER=LOW:HIGH chooses another. "
+            )
         check_name("bifurcation", name, tuple(values), "parameter")
         if span is None:
             if values[name] <= 0:
@@ -254,13 +271,41 @@ class _Kinetic:
                 start[name] = torch.from_numpy(share[:, k] * highest[k])
         return start
 
-    def _times(self, states: SteadyStates) -> tuple[Tensor, str]:
+    def _to_each_attractor(self, states: SteadyStates) -> dict[str, float | Tensor]:
+        """The model's own start and, where that tells little, a random one for each other attractor.
+
+        It does where there is a single attractor and it leads there, or --start says where to begin.
+        """
+        own: dict[str, float | Tensor] = dict(self.request.start)
+        wanted = attractors(states)
+        if own or not wanted:
+            return own
+        until = self._guess(states)
+        try:
+            reached = ends_of(self._simulate(torch.tensor([0.0, until]), self._fastest(), own), states)[0]
+            if len(wanted) == 1 and (reached is None or reached in wanted):
+                return own
+            equations = RateEquations(self.held, parameters=self.parameters, clamped=tuple(self.clamped))
+            fixed = None if equations.free is None else equations.free == 0
+            count = min(self.request.starts, MOST_TRIED)
+            points = random_starts(
+                equations, equations.initial(), held(self.held, fixed), count, self.request.seed, None
+            )
+            tried = {name: points[k] for k, name in enumerate(self.model.species) if name not in self.fixed}
+            path = self._simulate(torch.tensor([0.0, until]), self._fastest(), tried)
+        except RuntimeError:  # a start from which the solver gives up is none to show
+            return own
+        others = [place for place in wanted if place != reached][:MOST_SHOWN]
+        chosen = [0, *one_each(ends_of(path, states), others)]  # the first point is the model's own
+        return {name: levels[chosen] for name, levels in tried.items()} if len(chosen) > 1 else own
+
+    def _times(self, states: SteadyStates, start: Mapping[str, float | Tensor]) -> tuple[Tensor, str]:
         period = max((state.period for state in states if state.period is not None), default=None)
         if self.request.until is not None:
             until, words = self.request.until, "as asked for"
         else:
             self.say("finding out how long it takes to settle")
-            until, words = self._settling(states, period)
+            until, words = self._settling(states, start, period)
         points = POINTS if period is None else round(POINTS_A_PERIOD * until / period) + 1
         return torch.linspace(0, until, min(max(POINTS, points), MOST_POINTS), dtype=torch.float64), words
 
@@ -269,15 +314,22 @@ class _Kinetic:
         system = self.model.system if isinstance(self.model, GeneNetwork) else self.model
         return "ode" if system.delays or system.derivatives.custom else "compiled"
 
-    def _settling(self, states: SteadyStates, period: float | None) -> tuple[float, str]:
-        """How long to show the model: until it settles, or some periods of its cycle."""
+    def _guess(self, states: SteadyStates) -> float:
+        """Time in which the model settles, by the eigenvalues of its stable states, or some periods."""
+        period = max((state.period for state in states if state.period is not None), default=None)
         rates = [-float(s.eigenvalues.real.max()) for s in states.of("stable") if len(s.eigenvalues)]
         guess = max(
             [8 / rate for rate in rates if rate > 0] + ([PERIODS * period] if period else []), default=100.0
         )
-        until = _rounded(guess)
+        return _rounded(guess)
+
+    def _settling(
+        self, states: SteadyStates, start: Mapping[str, float | Tensor], period: float | None
+    ) -> tuple[float, str]:
+        """How long to show the model: until it settles, or some periods of its cycle."""
+        until = self._guess(states)
         for _ in range(DOUBLINGS):
-            path = self._simulate(torch.linspace(0, until, POINTS), self._fastest(), self._starts(states))
+            path = self._simulate(torch.linspace(0, until, POINTS), self._fastest(), start)
             last = settling_time(path)
             if last is not None:
                 return _rounded(1.5 * last) if last > 0 else until, "until the rate equations have settled"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from grn.plot.labels import concentration_unit, is_wide, log_axis, number, with_unit
+from grn.networks.states.continuation import Diagram
+from grn.plot.labels import concentration_unit, expect, is_wide, log_axis, number, with_unit
 from grn.plot.style import BLUE, GREEN, NEUTRAL, ORANGE, PINK, new_figure
 
 if TYPE_CHECKING:
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from grn.networks.states.bifurcations import BranchPoint, HopfPoint, SaddleNode
-    from grn.networks.states.continuation import Branch, Diagram
+    from grn.networks.states.continuation import Branch
     from grn.networks.states.steady import SteadyStates
 
     Array = NDArray[np.float64]
     Point = SaddleNode | HopfPoint | BranchPoint
 
 WIDE = 20.0  # ratio of the ends of a range from which its axis is logarithmic
+BOX = "rgba(255,255,255,0.85)"  # behind letters, whatever runs below them
 MOST_LABELS = 8  # special points labelled on the figure; the pointer tells of all
 
 
@@ -64,6 +66,8 @@ def bifurcation(
     ------
     ValueError
         If the species is unknown.
+    TypeError
+        If ``diagram`` is none.
 
     Examples
     --------
@@ -73,6 +77,7 @@ def bifurcation(
     >>> [trace.name for trace in bifurcation(diagram, "x").data]
     ['stable', 'unstable', 'saddle-node']
     """
+    expect(diagram, Diagram, "diagram", "what grn.networks.states.continue_states returns")
     if species not in diagram.species:
         raise ValueError(f"no species {species!r} in the diagram: those are {', '.join(diagram.species)}")
     column = diagram.species.index(species)
@@ -84,7 +89,7 @@ def bifurcation(
             word = "stable" if stable else "unstable"
             figure.add_scatter(
                 x=points[:, 0], y=points[:, 1], mode="lines", name=word,
-                line={"color": color, "width": 2.5 if stable else 1.8, "dash": dash},
+                line={"color": color, "width": 2.5 if stable else 1.8, "dash": dash, "simplify": False},
                 hovertemplate=f"{word}: {html.escape(species)} %{{y:.5g}} at {parameter} %{{x:.5g}}"
                 "<extra></extra>",
             )  # fmt: skip
@@ -112,7 +117,7 @@ def bifurcation(
             x=current, line={"color": NEUTRAL, "width": 1, "dash": "dot"},
             annotation={
                 "text": f"model: {number(current)}", "font": {"size": 11, "color": NEUTRAL},
-                "yref": "paper", "y": 0.0, "yanchor": "bottom", "xanchor": "left",
+                "yref": "paper", "y": 1.0, "yanchor": "top", "xanchor": "left", "bgcolor": BOX,
                 **({"x": float(np.log10(current))} if log else {}),
             },
         )  # fmt: skip
@@ -182,7 +187,8 @@ def _label(
         figure.add_annotation(
             x=np.log10(x) if log else x, y=np.log10(y) if log_level else y, text=text, showarrow=True,
             arrowhead=0, arrowwidth=1, arrowcolor=NEUTRAL, ax=26 * side, ay=-24 if place % 2 == 0 else -46,
-            xanchor="left" if side > 0 else "right", standoff=6, font={"size": 11},
+            xanchor="left" if side > 0 else "right", standoff=6, font={"size": 11, "color": "#22272e"},
+            bgcolor=BOX, borderpad=2,
         )  # fmt: skip
 
 

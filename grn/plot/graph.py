@@ -10,15 +10,15 @@ import networkx as nx
 import numpy as np
 import plotly.graph_objects as go
 
+from grn.networks.logic.boolean import BooleanNetwork
 from grn.networks.network import GeneNetwork
 from grn.networks.promoters import Rule
 from grn.plot.labels import number
-from grn.plot.style import BLUE, NEUTRAL, ORANGE, new_figure, tint
+from grn.plot.style import BLUE, NEUTRAL, ORANGE, PINK, new_figure, tint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-    from grn.networks.logic.boolean import BooleanNetwork
     from grn.networks.network import Gene
 
     Position = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -30,6 +30,7 @@ KINDS = {1: "activation", -1: "repression", 0: "regulation"}
 LEGEND = {1: "→ activation", -1: "⊣ repression", 0: "–○ both or unknown"}
 COLORS = {1: BLUE, -1: ORANGE, 0: NEUTRAL}
 GROUND = "#56636f"  # of a gene: opaque, and white text is legible on it whatever the page
+ABSENT = "#9aa3ad"  # of a gene that is knocked out, and of its edges
 WORDS = {1: "activates", -1: "represses", 0: "regulates"}
 SPRING_FROM = 120  # genes: above, Kamada and Kawai's layout takes seconds
 FLATNESS = 0.65  # height to width: names need room beside one another
@@ -37,13 +38,21 @@ PIECES = 12  # straight pieces of a curve
 LONGEST_PARAMETERS = 8  # lines of a gene's hover text
 
 
-def regulatory_graph(network: GeneNetwork | BooleanNetwork, *, title: str = "", seed: int = 0) -> go.Figure:
+def regulatory_graph(
+    network: GeneNetwork | BooleanNetwork,
+    *,
+    removed: Collection[str] = (),
+    title: str = "",
+    seed: int = 0,
+) -> go.Figure:
     """Draw who regulates whom.
 
     Parameters
     ----------
     network : GeneNetwork or BooleanNetwork
         The network.
+    removed : collection of str
+        Genes that are knocked out: grey and crossed, their edges dashed and grey.
     title : str
         Above the figure; the name of the network by default.
     seed : int
@@ -55,6 +64,13 @@ def regulatory_graph(network: GeneNetwork | BooleanNetwork, *, title: str = "", 
         The pointer over a gene shows its promoter with the values of its parameters, over an edge what
         it does.
 
+    Raises
+    ------
+    ValueError
+        If a removed gene is unknown.
+    TypeError
+        If ``network`` is of another class.
+
     Examples
     --------
     >>> from grn.networks import circuits
@@ -62,25 +78,37 @@ def regulatory_graph(network: GeneNetwork | BooleanNetwork, *, title: str = "", 
     >>> [trace.name for trace in figure.data]
     ['⊣ repression', 'repression', 'effects', 'genes']
     """
+    if not isinstance(network, GeneNetwork | BooleanNetwork):
+        raise TypeError(f"network must be a GeneNetwork or a BooleanNetwork, got {type(network).__name__}")
     names, edges = genes_and_edges(network)
+    for name in removed:
+        if name not in names:
+            raise ValueError(f"no gene {name!r} to remove: those are {', '.join(names)}")
     place = layout(names, [(a, b) for a, b, _ in edges], seed)
     radius = _radius(names)
     figure = new_figure(html.escape(title or str(getattr(network, "name", ""))), height=_height(names))
     pairs = {(a, b) for a, b, _ in edges}
     curves = {edge: _curve(place, edge, (edge[1], edge[0]) in pairs) for edge in edges}
     for sign in (1, -1, 0):
-        if drawn := [edge for edge in edges if edge[2] == sign]:
-            own = [curves[edge] for edge in drawn]
-            figure.add_traces(_edge_traces(sign, own, radius, dense=len(edges) > 80))
+        for gone in (False, True):
+            own = [
+                curve
+                for edge, curve in curves.items()
+                if edge[2] == sign and (edge[0] in removed or edge[1] in removed) == gone
+            ]
+            if own:
+                figure.add_traces(_edge_traces(sign, own, radius, dense=len(edges) > 80, gone=gone))
     if edges:
         middles = [curve[len(curve) // 2] for curve in curves.values()]
         figure.add_scatter(
             x=[point[0] for point in middles], y=[point[1] for point in middles], mode="markers",
             name="effects", showlegend=False, marker={"size": 14, "opacity": 0},
-            text=[f"{html.escape(a)} {WORDS[sign]} {html.escape(b)}" for a, b, sign in edges],
+            text=[_effect(edge, removed) for edge in edges],
             hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
-    figure.add_trace(_gene_trace(network, names, place, radius))
+    if removed:
+        figure.add_trace(_crosses([place[name] for name in names if name in removed], radius))
+    figure.add_trace(_gene_trace(network, names, place, radius, removed))
     points = np.concatenate([*curves.values(), *([place[name]] for name in names)])
     low, high = points.min(0), points.max(0)
     room = 0.1 * max(float((high - low).max()), 1.0)
@@ -98,7 +126,6 @@ def genes_and_edges(
 
     Examples
     --------
-    >>> from grn.networks.logic.boolean import BooleanNetwork
     >>> genes_and_edges(BooleanNetwork({"A": "not B", "B": "A"}))
     (('A', 'B'), (('B', 'A', -1), ('A', 'B', 1)))
     """
@@ -194,7 +221,16 @@ def _loop(place: Place, name: str) -> Curve:
     return place[name] + np.stack([reach * np.cos(angle + turn), reach * np.sin(angle + turn)], axis=1)
 
 
-def _edge_traces(sign: int, curves: list[Curve], radius: float, *, dense: bool) -> list[go.Scatter]:
+def _effect(edge: tuple[str, str, int], removed: Collection[str]) -> str:
+    source, target, sign = edge
+    gone = [html.escape(name) for name in dict.fromkeys((source, target)) if name in removed]
+    told = f"{html.escape(source)} {WORDS[sign]} {html.escape(target)}"
+    return told + (f"<br>without effect: {' and '.join(gone)} knocked out" if gone else "")
+
+
+def _edge_traces(
+    sign: int, curves: list[Curve], radius: float, *, dense: bool, gone: bool
+) -> list[go.Scatter]:
     """Lines from centre to centre, which the genes cover, and heads at the border of the target.
 
     A head is a marker turned along the last piece of its line by plotly itself, on the screen: the picture
@@ -207,25 +243,44 @@ def _edge_traces(sign: int, curves: list[Curve], radius: float, *, dense: bool) 
         y += [*curve[:, 1].tolist(), None]
     width = 1.0 if dense else 1.8
     group = {"legendgroup": KINDS[sign], "hoverinfo": "skip"}
+    color, ink = (ABSENT, 0.5) if gone else (COLORS[sign], 0.55 if dense else 0.85)
+    head = tint(color, ink) if gone else color
+    kind = f"{KINDS[sign]}, without effect" if gone else KINDS[sign]
     lines = go.Scatter(
-        x=x, y=y, mode="lines", name=LEGEND[sign], **group,
-        line={"color": tint(COLORS[sign], 0.55 if dense else 0.85), "width": width, "backoff": 0},
+        x=x, y=y, mode="lines", name=f"{LEGEND[sign]}, without effect" if gone else LEGEND[sign],
+        line={
+            "color": tint(color, ink), "width": width, "backoff": 0, "dash": "dash" if gone else "solid",
+        },
+        showlegend=not gone, **group,
     )  # fmt: skip
     heads = go.Scatter(
         x=[end for curve in curves for end in (curve[-2, 0], curve[-1, 0], None)],
         y=[end for curve in curves for end in (curve[-2, 1], curve[-1, 1], None)],
-        mode="markers", name=KINDS[sign], showlegend=False, cliponaxis=False, **group,
+        mode="markers", name=kind, showlegend=False, cliponaxis=False, **group,
         marker={
             "symbol": HEADS[sign], "size": [0, 9 if dense else 14, 0] * len(curves), "opacity": 1,
-            "color": COLORS[sign], "angleref": "previous", "standoff": radius + (1 if sign == 1 else 3),
-            "line": {"width": 0 if sign == 1 else 2 if dense else 3, "color": COLORS[sign]},
+            "color": head, "angleref": "previous", "standoff": radius + (1 if sign == 1 else 3),
+            "line": {"width": 0 if sign == 1 else 2 if dense else 3, "color": head},
         },
     )  # fmt: skip
     return [lines, heads]
 
 
+def _crosses(points: list[Position], radius: float) -> go.Scatter:
+    """A cross behind each gene that is knocked out: its arms reach beyond the circle."""
+    return go.Scatter(
+        x=[point[0] for point in points], y=[point[1] for point in points], mode="markers",
+        name="✕ knocked out", hoverinfo="skip", cliponaxis=False,
+        marker={"symbol": "x-thin", "size": 2.4 * radius, "line": {"width": 3, "color": PINK}},
+    )  # fmt: skip
+
+
 def _gene_trace(
-    network: GeneNetwork | BooleanNetwork, names: tuple[str, ...], place: Place, radius: float
+    network: GeneNetwork | BooleanNetwork,
+    names: tuple[str, ...],
+    place: Place,
+    radius: float,
+    removed: Collection[str],
 ) -> go.Scatter:
     inside = radius > 10
     return go.Scatter(
@@ -234,9 +289,11 @@ def _gene_trace(
         textposition="middle center" if inside else "top center",
         textfont=_lettering(names, radius),
         marker={
-            "size": 2 * radius, "color": GROUND, "opacity": 1, "line": {"color": NEUTRAL, "width": 1},
+            "size": 2 * radius, "color": [ABSENT if name in removed else GROUND for name in names],
+            "opacity": 1, "line": {"color": NEUTRAL, "width": 1},
         },
-        hovertext=[_told(network, name) for name in names], hovertemplate="%{hovertext}<extra></extra>",
+        hovertext=[_told(network, name, name in removed) for name in names],
+        hovertemplate="%{hovertext}<extra></extra>",
     )  # fmt: skip
 
 
@@ -247,9 +304,9 @@ def _lettering(names: tuple[str, ...], radius: float) -> dict[str, object]:
     return {"color": "#ffffff", "size": [min(13.0, 2.9 * radius / max(len(name), 1)) for name in names]}
 
 
-def _told(network: GeneNetwork | BooleanNetwork, name: str) -> str:
+def _told(network: GeneNetwork | BooleanNetwork, name: str, removed: bool) -> str:
     """What the pointer says of a gene."""
-    title = f"<b>{html.escape(name)}</b>"
+    title = f"<b>{html.escape(name)}</b>{' (knocked out)' if removed else ''}"
     if not isinstance(network, GeneNetwork):
         return f"{title}<br>on if {_wrapped(str(network.rules[name]))}"
     return f"{title}<br>{_promoter(network[name])}<br>" + "<br>".join(_parameters(network, name))

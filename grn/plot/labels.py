@@ -48,6 +48,20 @@ def is_mrna(name: str, species: Sequence[str]) -> bool:
     return name.endswith("_mrna") and name.removesuffix("_mrna") in species
 
 
+def expect(value: object, kind: type, argument: str, source: str) -> None:
+    """Refuse a value of another class, and say where one of the right class comes from.
+
+    Examples
+    --------
+    >>> expect(3, str, "species", "a name")
+    Traceback (most recent call last):
+    ...
+    TypeError: species must be a str (a name), got int
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{argument} must be a {kind.__name__} ({source}), got {type(value).__name__}")
+
+
 def with_unit(quantity: str, unit: str) -> str:
     """Title of an axis: the quantity, with its unit where one is known.
 

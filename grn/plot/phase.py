@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from grn.plot.labels import concentration_unit, is_wide, log_axis, number, with_unit
+from grn.networks.simulate import Simulation
+from grn.networks.states.steady import SteadyStates
+from grn.plot.labels import concentration_unit, expect, is_wide, log_axis, number, with_unit
 from grn.plot.plane import Plane, nullcline
 from grn.plot.style import BLUE, GREEN, NEUTRAL, ORANGE, PINK, new_figure, tint
 
@@ -18,9 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from grn.networks.simulate import Simulation
     from grn.networks.states.cycles import Cycle
-    from grn.networks.states.steady import SteadyStates
 
     Array = NDArray[np.float64]
 
@@ -81,6 +81,8 @@ def phase_plane(
     ------
     ValueError
         If a species is unknown or clamped, or bounds are not increasing.
+    TypeError
+        If ``states`` or ``simulation`` is of another class.
 
     Examples
     --------
@@ -89,6 +91,10 @@ def phase_plane(
     >>> [trace.name for trace in figure.data]
     ['direction', 'nullcline of lacI', 'nullcline of tetR']
     """
+    if states is not None:
+        expect(states, SteadyStates, "states", "what grn.networks.steady_states returns")
+    if simulation is not None:
+        expect(simulation, Simulation, "simulation", "what grn.networks.simulate returns")
     plane = Plane(model, x, y, parameters=parameters, held=held, clamped=clamped)
     axes = [
         _Axis.around(name, states, simulation, given, plane.system.initial[name])
@@ -102,11 +108,10 @@ def phase_plane(
     lines = [axis.spread(LINES) for axis in axes]
     figure.add_trace(_curves(nullcline(lambda a, b: plane.slopes(a, b)[0], *lines), x, BLUE, "solid"))
     figure.add_trace(_curves(nullcline(lambda a, b: plane.slopes(a, b)[1], *lines), y, ORANGE, "dash"))
-    if states is not None:
-        figure.add_traces([_cycle(state.cycle, x, y) for state in states if state.cycle is not None])
     if simulation is not None:
         figure.add_traces(_paths(simulation, x, y))
     if states is not None:
+        figure.add_traces([_cycle(state.cycle, x, y) for state in states if state.cycle is not None])
         figure.add_traces(_marks(states, x, y))
     unit = concentration_unit(model)
     for axis, update in zip(axes, (figure.update_xaxes, figure.update_yaxes), strict=True):
@@ -251,6 +256,6 @@ def _marks(states: SteadyStates, x: str, y: str) -> list[go.Scatter]:
 def _cycle(cycle: Cycle, x: str, y: str) -> go.Scatter:
     across, up = (cycle.values[:, cycle.species.index(name)].numpy() for name in (x, y))
     return go.Scatter(
-        x=across, y=up, mode="lines", name="limit cycle", line={"color": tint(PINK, 0.75), "width": 5},
+        x=across, y=up, mode="lines", name="limit cycle", line={"color": tint(PINK, 0.5), "width": 7},
         hovertemplate=f"limit cycle of period {cycle.period:.6g}<extra></extra>",
     )  # fmt: skip

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from grn import plot
 from grn.networks.logic.boolean import BooleanNetwork
 from grn.networks.network import GeneNetwork
-from grn.networks.perturb import Clamp
+from grn.networks.perturb import Clamp, Knockout
 from grn.networks.simulate import STOCHASTIC
 from grn.plot import graph
 from grn.plot.labels import is_mrna, number, time_unit
 from grn.plot.plane import Plane
 from studies.report.page import Plot, Section, escape, render_page, table
 from studies.report.simulation_words import (
+    few_molecules,
     headline,
     introduction,
     is_boolean,
@@ -48,11 +49,17 @@ def build_page(results: Results, request: Request, record: Mapping[str, Any], co
     command : str
         Which does the same again.
     """
+    rates = not is_boolean(results)
     sections = [
         Section(name="time", heading="Over time", blocks=_time_blocks(results, request)),
-        Section(name="plane", heading="Phase plane", blocks=_plane_blocks(results, request)),
-        Section(name="parameter", heading="Bifurcation diagram", blocks=_parameter_blocks(results)),
-        Section(name="regulation", heading="Who regulates whom", blocks=_graph_blocks(results)),
+    ]
+    if rates:
+        sections += [
+            Section(name="plane", heading="Phase plane", blocks=_plane_blocks(results, request)),
+            Section(name="parameter", heading="Bifurcation diagram", blocks=_parameter_blocks(results)),
+        ]
+    sections += [
+        Section(name="regulation", heading="Who regulates whom", blocks=_graph_blocks(results, request)),
         Section(name="states", heading=_states_heading(results), blocks=_state_blocks(results)),
         Section(name="method", heading="How it was run", blocks=_method_blocks(record, command)),
     ]
@@ -70,7 +77,11 @@ def _time_blocks(results: Results, request: Request) -> list[str | Plot]:
     unit = "updates" if is_boolean(results) else time_unit(results.loaded.model)
     words = [f"Up to {f'{number(float(simulation.times[-1]))} {unit}'.strip()}: {results.until}."]
     noisy = simulation.method in STOCHASTIC
-    if len(simulation) > 1:
+    ends = None
+    if len(simulation) > 1 and results.ends:
+        ends = ["no state found" if end is None else f"state {end + 1}" for end in results.ends]
+        words.append(f"{_courses(results)} Colours tell in which of the states below each ends.")
+    elif len(simulation) > 1:
         random = noisy or simulation.method == "boolean-asynchronous"
         what = f"{len(simulation)} {'trajectories' if random else 'random starts'}"
         words.append(
@@ -79,15 +90,30 @@ def _time_blocks(results: Results, request: Request) -> list[str | Plot]:
             else f"Median of {what}; the band holds the middle 80 %, faint lines are single ones."
         )
     if results.reference is not None:
-        words.append("Dotted: the model without the perturbation.")
+        grey = " grey" if ends else ""
+        words.append(f"Thin{grey} and faint: the model without the perturbation.")
     if noisy:
         words.append(f"Molecules per unit of concentration: {number(request.system_size)}.")
+        words.append(few_molecules(results, request))
     figure = plot.trajectories(
-        simulation, model=results.loaded.model, reference=results.reference, title="Trajectories"
+        simulation,
+        model=results.loaded.model,
+        reference=results.reference,
+        ends=ends,
+        heavy=0 if results.own else None,
+        title="Trajectories",
     )
     words.append(f"All numbers are in {TRAJECTORIES}.")
-    caption, description = escape(" ".join(words)), headline(results, request)
+    caption, description = escape(" ".join(filter(None, words))), headline(results, request)
     return [Plot(name="trajectories", figure=figure, caption=caption, description=description)]
+
+
+def _courses(results: Results) -> str:
+    count = len(results.simulation)
+    if not results.own:
+        return f"{count} random starts."
+    others = "a random start" if count == 2 else f"{count - 1} random starts"
+    return f"The heavy line is the model's own start, beside it {others}, one to each other state reached."
 
 
 def _plane_blocks(results: Results, request: Request) -> list[str | Plot]:
@@ -126,9 +152,10 @@ def _plane_caption(plane: Plane, without_paths: bool) -> str:
     if plane.following:
         many = len(plane.following) > 6
         names = f"{len(plane.following)} others" if many else joined(plane.following)
+        be, they = ("are", "they") if len(plane.following) > 1 else ("is", "it")
         words.append(
-            f"For field and nullclines {names} stand{'' if len(plane.following) > 1 else 's'} at the level "
-            "that the two set, at once; trajectories are of the whole model and may cross the arrows."
+            f"{names} {be} taken at the level {they} would reach if these two were held "
+            "(quasi-steady state); trajectories are of the whole model and may cross the arrows."
         )
     if plane.held:
         names = joined([f"{name} = {number(level)}" for name, level in list(plane.held.items())[:6]])
@@ -178,19 +205,24 @@ def _watched(results: Results) -> str:
     return results.pair[0] if results.pair is not None else results.diagram.species[0]
 
 
-def _graph_blocks(results: Results) -> list[str | Plot]:
+def _graph_blocks(results: Results, request: Request) -> list[str | Plot]:
     model = results.loaded.model
     if not isinstance(model, GeneNetwork | BooleanNetwork):
         return ["<p>The model is a list of reactions: it names no genes and no regulation to draw.</p>"]
     if len(results.loaded.genes) > MOST_GENES_DRAWN:
         return [f"<p>A network of more than {MOST_GENES_DRAWN} genes is not legible as a graph.</p>"]
+    if is_boolean(results) and isinstance(model, GeneNetwork):
+        model = model.boolean()
     names, edges = graph.genes_and_edges(model)
+    removed = [p.gene for p in request.perturbations if isinstance(p, Knockout)]
+    told = "promoter and rates" if isinstance(model, GeneNetwork) else "rule"
     return [
         Plot(
             name="graph",
-            figure=plot.regulatory_graph(model, title="Regulatory graph"),
-            caption="An arrow activates, a bar represses. The pointer over a gene shows its promoter and "
-            "rates, over the middle of an edge what it does.",
+            figure=plot.regulatory_graph(model, removed=removed, title="Regulatory graph"),
+            caption=f"An arrow activates, a bar represses. The pointer over a gene shows its {told}, "
+            "over the middle of an edge what it does."
+            + (" Crossed out: knocked out, its edges grey and without effect." if removed else ""),
             description=f"{len(names)} genes and {len(edges)} regulations: "
             + "; ".join(f"{a} {graph.WORDS[sign]} {b}" for a, b, sign in edges[:40]),
         )
@@ -230,6 +262,9 @@ def _state_blocks(results: Results) -> list[str | Plot]:
         else "Verdicts rest on the eigenvalues of the Jacobian; an oscillation shows its mean over a period, "
         "and its range below. States that no start reaches were found by Newton's method."
     )
+    if results.states is not None:
+        words += f" The search began from {results.states.starts} starts: the model's own, counted too, and "
+        words += f"{results.states.starts - 1} at random."
     if results.states is not None and results.states.unresolved:
         words += f" The ends of {len(results.states.unresolved)} time courses stayed unknown: "
         words += f"{results.states.unresolved[0]}."
@@ -241,7 +276,7 @@ def _state_blocks(results: Results) -> list[str | Plot]:
 
 def _level(row: StateRow, k: int) -> str:
     mean = number(row.values[k])
-    if row.verdict != "oscillates" or row.lows[k] == row.highs[k]:
+    if row.verdict != "oscillates" or number(row.lows[k]) == number(row.highs[k]):
         return mean
     return f'{mean}<br><span class="quiet">{number(row.lows[k])} to {number(row.highs[k])}</span>'
 

@@ -10,9 +10,9 @@ import numpy as np
 from grn.networks.logic.boolean import BooleanNetwork
 from grn.networks.network import GeneNetwork
 from grn.networks.perturb import Clamp, Knockdown, Knockout
-from grn.networks.simulate import METHODS
+from grn.networks.simulate import METHODS, STOCHASTIC
 from grn.plot import graph
-from grn.plot.labels import concentration_unit, number, time_unit
+from grn.plot.labels import concentration_unit, number, shown_species, time_unit
 from studies.report.page import escape
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from studies.simulation_options import Request
     from studies.simulation_run import Results
 
-CLOSE, SMALL = 0.02, 0.005  # of a level, and of a state's highest: where a trajectory is said to be at it
+FEW = 10  # molecules: below, noise is as large as what it disturbs
+MOST_CHANGES = 12  # parameters named that are other than the model's
 WORDS = {
     "stable": ("stable steady state", "stable steady states"),
     "unstable": ("unstable steady state", "unstable steady states"),
@@ -38,13 +39,21 @@ BOOLEAN_WORDS = {
 
 def headline(results: Results, request: Request) -> str:
     """Say in a sentence what the model does in the long run."""
-    rows = results.rows
-    disturbed = joined([disturbance(p) for p in request.perturbations]) if request.perturbations else ""
-    name = f"{results.loaded.name}, {disturbed}," if disturbed else results.loaded.name
     if "states" in results.notes:
         return results.notes["states"]
+    disturbed = joined([disturbance(p) for p in request.perturbations]) if request.perturbations else ""
+    noisy = results.simulation.method in STOCHASTIC
+    name = f"the rate equations of {results.loaded.name}" if noisy else results.loaded.name
+    name = f"{name}, {disturbed}," if disturbed else name
+    sentence = _behaviour(name, results, plural=noisy)
+    return sentence[0].upper() + sentence[1:] if noisy else sentence
+
+
+def _behaviour(name: str, results: Results, *, plural: bool) -> str:
+    rows = results.rows
+    be, have, oscillate = ("are", "have", "oscillate") if plural else ("is", "has", "oscillates")
     if not rows:
-        return f"{name} has no steady state that was found."
+        return f"{name} {have} no steady state that was found{_from_starts(results)}."
     boolean = is_boolean(results)
     counts = Counter(row.verdict for row in rows)
     words = WORDS | (BOOLEAN_WORDS if boolean else {})
@@ -56,10 +65,33 @@ def headline(results: Results, request: Request) -> str:
         parts["oscillates"] += period
     if counts["oscillates"] == 1 and not counts["stable"]:
         del parts["oscillates"]
-        return f"{name} oscillates{period}" + (f", around {joined(list(parts.values()))}." if parts else ".")
+        around = f", around {joined(list(parts.values()))}" if parts else ""
+        return f"{name} {oscillate}{period}{around}{_from_starts(results)}."
     kinds = {2: "bistable", 1: "", 0: ""}
     kind = kinds.get(counts["stable"] + counts["oscillates"], "multistable")
-    return f"{name} {f'is {kind}:' if kind else 'has'} {joined(list(parts.values()))}."
+    what = joined(list(parts.values()))
+    return f"{name} {f'{be} {kind}:' if kind else have} {what}{_from_starts(results)}."
+
+
+def _from_starts(results: Results) -> str:
+    return "" if results.states is None else f", found from {results.states.starts} starts"
+
+
+def few_molecules(results: Results, request: Request) -> str:
+    """Warn where a stochastic simulation has few molecules only because nobody said how many there are."""
+    simulation = results.simulation
+    if simulation.method not in STOCHASTIC or request.system_size != 1.0:
+        return ""
+    if concentration_unit(results.loaded.model) == "molecules":
+        return ""
+    highest = [float(simulation[name].mean(0).max()) for name in shown_species(simulation.species)]
+    typical = float(np.median([level for level in highest if level > 0] or [0.0]))
+    if typical >= FEW:
+        return ""
+    return (
+        f"With one molecule per unit of concentration a typical species has about {number(typical)} "
+        "molecules at most: noise is as large as the signal. --system-size N gives N molecules per unit."
+    )
 
 
 def subtitle(results: Results) -> str:
@@ -106,8 +138,9 @@ def introduction(results: Results, request: Request) -> str:
         sentences.append(f"Everything below is of the perturbed model: {disturbed}.")
     changed = [f"{k} = {number(v)}" for k, v in (*request.parameters.items(), *request.start.items())]
     if changed:
-        sentences.append(f"Other than in the model: {', '.join(changed)}.")
-    facts = [headline(results, request), _end(results)]
+        others = f" and {len(changed) - MOST_CHANGES} more" if len(changed) > MOST_CHANGES else ""
+        sentences.append(f"Other than in the model: {', '.join(changed[:MOST_CHANGES])}{others}.")
+    facts = [headline(results, request), _end(results), few_molecules(results, request)]
     if results.diagram is not None:
         facts.append(turning_points(results))
     lead, *more = [fact for fact in facts if fact]
@@ -137,30 +170,31 @@ def disturbance(perturbation: Perturbation) -> str:
 
 def _end(results: Results) -> str:
     """Where trajectories end, by state."""
-    final = results.simulation.final.numpy()
-    if results.simulation.method not in ("ode", "compiled") or not results.rows:
+    ends, rows = results.ends, results.rows
+    if not ends or not rows:
         return ""
-    counts: Counter[int] = Counter()
-    for end in final:
-        for place, row in enumerate(results.rows):
-            level = np.abs(row.values)
-            near = np.abs(end - row.values) <= CLOSE * level + SMALL * level.max(initial=0.0)
-            if near.all() and row.verdict != "oscillates":
-                counts[place] += 1
-                break
-    if len(final) > 1:
-        told = [
-            f"{count} in state {place + 1} ({results.rows[place].verdict})"
-            for place, count in sorted(counts.items())
-        ]
-        rest = len(final) - counts.total()
-        told += [f"{rest} in none of them"] if rest else []
-        return f"{len(final)} random starts end: {joined(told)}."
-    if not counts:
-        cycles = any(row.verdict == "oscillates" for row in results.rows)
-        return "From its own start it goes on oscillating." if cycles else ""
-    (place,) = counts
+    own, others = (_own_end(results), ends[1:]) if results.own else ("", ends)
+    if not others:
+        return own
+    counts = Counter(others)
+    told = [
+        f"{counts[place]} in state {place + 1} ({rows[place].verdict})"
+        for place in sorted(place for place in counts if place is not None)
+    ]
+    told += [f"{counts[None]} in none of them"] if counts[None] else []
+    if len(others) == 1:
+        return f"{own} A random start ends {told[0].removeprefix('1 ')}.".strip()
+    many = f"{len(others)} random starts end"
+    return f"{own} {many}: {joined(told)}.".strip()
+
+
+def _own_end(results: Results) -> str:
+    (place, *_) = results.ends
+    if place is None:
+        return ""
     verdict = results.rows[place].verdict
+    if verdict == "oscillates":
+        return "From its own start it goes on oscillating."
     hint = "; it stays there only because nothing disturbs it (--start moves it)"
     return (
         f"From its own start it ends in state {place + 1} ({verdict}){hint if verdict == 'unstable' else ''}."

@@ -105,6 +105,7 @@ def test_malformed_rules_name_file_and_line(tmp_path, text, line, message):
         ("['A']\t[1e999]", "found inf"),
         ("['A']\t[2j]", "found 2j"),
         ("['A','A']\t[1,1]", "'A' is given twice"),
+        ("[]\t[]", "expected at least one gene and its level, found none"),
         ("['A']", "expected Genes and Values with one tab between"),
     ],
 )

@@ -15,7 +15,7 @@ from grn.networks.equations import RateEquations
 from grn.networks.logic.boolean import BooleanNetwork
 from grn.networks.network import Gene, GeneNetwork
 from grn.networks.promoters import Custom, HillProduct, Regulator
-from grn.networks.simulate import simulate
+from grn.networks.simulate import Simulation, simulate
 from grn.networks.states.continuation import continue_states
 from grn.networks.states.steady import steady_states
 from grn.plot.plane import Plane, nullcline
@@ -89,11 +89,38 @@ class TestTrajectories:
         assert [note.x > 0.5 for note in notes] == [False, True, False, True, False]
         assert {trace.name for trace in figure.data if trace.name in "ABCDE"} == set("ABCDE")
 
-    def test_the_reference_is_dotted(self):
+    def test_starts_of_rate_equations_are_single_lines_coloured_by_their_end(self):
+        circuit = circuits.toggle()
+        path = simulate(circuit, 50.0, start={"tetR": torch.tensor([0.0, 15.0, 16.0])})
+        figure = plot.trajectories(path, ends=["state 1", "state 2", "state 2"], heavy=0)
+        first, second = [[t for t in figure.data if t.name == f"state {k}"] for k in (1, 2)]
+        assert np.array_equal(points_of(first[0])[:, 1], path["lacI"][0].numpy())
+        assert np.array_equal(points_of(second[1])[:, 1], path["tetR"][1:].numpy().ravel())
+        assert first[0].line.color == first[1].line.color != second[0].line.color
+        assert first[0].line.width > second[0].line.width
+        assert [trace.showlegend for trace in (*first, *second)] == [True, False, True, False]
+        with pytest.raises(ValueError, match="ends must be one a trajectory, got 1 for 3"):
+            plot.trajectories(path, ends=["state 1"])
+        alone = named(plot.trajectories(path), "lacI")
+        assert np.array_equal(points_of(alone)[:, 1], path["lacI"].numpy().ravel())
+
+    def test_what_still_varies_late_has_a_colour(self):
+        """A rises most, B goes on oscillating."""
+        times = torch.linspace(0, 50, 501, dtype=torch.float64)
+        levels = torch.stack([100 * (1 - torch.exp(-times)), 20 + 10 * torch.sin(times)], 1)[None]
+        for share, name in ((1.0, "B"), (0.0, "A")):
+            values = torch.stack([levels[..., 0], share * levels[..., 1]], 2)
+            figure = plot.trajectories(Simulation(times, ("A", "B"), values, "ode"), most=1)
+            assert figure.data[-1].name == name
+
+    def test_the_reference_is_thin_and_faint(self):
         circuit = circuits.toggle()
         path = simulate(circuit, 5.0)
         figure = plot.trajectories(path, reference=simulate(circuit, 5.0, start={"tetR": 9.0}))
-        assert named(figure, "lacI, unperturbed").line.dash == "dot"
+        plain, line = named(figure, "lacI, unperturbed"), named(figure, "lacI")
+        assert plain.line.dash == line.line.dash
+        assert plain.line.width < line.line.width
+        assert plain.opacity < 1
         assert named(figure, "tetR, unperturbed").y[0] == 9.0
 
     def test_rules_are_a_map_of_on_and_off(self):
@@ -122,6 +149,24 @@ NULLCLINES = [
     ("goodwin", "enzyme", "product", 3.0),
     ("p53", "p53", "MDM2", 1.5),
 ]
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda wrong: plot.trajectories(wrong), "simulation must be a Simulation .*, got GeneNetwork"),
+        (lambda wrong: plot.bifurcation(wrong, "lacI"), "diagram must be a Diagram .*, got GeneNetwork"),
+        (
+            lambda wrong: plot.phase_plane(wrong, "lacI", "tetR", states=wrong),
+            "states must be a SteadyStates .*, got GeneNetwork",
+        ),
+        (lambda wrong: plot.phase_plane(3, "lacI", "tetR"), "model must be a GeneNetwork .*, got int"),
+        (lambda wrong: plot.regulatory_graph(3), "network must be a GeneNetwork or .*, got int"),
+    ],
+)
+def test_the_wrong_thing_is_named(draw, message):
+    with pytest.raises(TypeError, match=message):
+        draw(circuits.toggle())
 
 
 class TestPhasePlane:
@@ -273,6 +318,11 @@ class TestBifurcation:
         bar = named(figure, "oscillation, lowest to highest")
         assert list(bar.y) == [float(states[0].minimum[1]), float(states[0].maximum[1])]
 
+    def test_lines_keep_all_their_points(self, bistable):
+        """Plotly would leave some out, and a fold would have corners."""
+        figure = plot.bifurcation(bistable, "lacI")
+        assert named(figure, "stable").line.simplify is False
+
     def test_unknown_species(self, bistable):
         with pytest.raises(ValueError, match="no species 'lacl' in the diagram: those are lacI, tetR"):
             plot.bifurcation(bistable, "lacl")
@@ -337,6 +387,21 @@ class TestRegulatoryGraph:
         assert "threshold.cI = 40" in told
         rules = named(plot.regulatory_graph(BooleanNetwork({"A": "not B", "B": "A"})), "genes")
         assert rules.hovertext[0] == "<b>A</b><br>on if not B"
+
+    def test_a_gene_that_is_knocked_out_is_grey_and_crossed(self):
+        figure = plot.regulatory_graph(circuits.repressilator(), removed=["lacI"])
+        genes = named(figure, "genes")
+        colors = dict(zip(genes.text, genes.marker.color, strict=True))
+        assert colors["lacI"] != colors["tetR"] == colors["cI"]
+        assert "(knocked out)" in genes.hovertext[genes.text.index("lacI")]
+        cross = named(figure, "✕ knocked out")
+        place = genes.text.index("lacI")
+        assert (cross.x[0], cross.y[0]) == (genes.x[place], genes.y[place])
+        assert named(figure, "⊣ repression, without effect").line.dash == "dash"
+        assert len(named(figure, "repression").x) == 3  # the one edge left
+        assert sum("lacI knocked out" in text for text in named(figure, "effects").text) == 2
+        with pytest.raises(ValueError, match="no gene 'x' to remove"):
+            plot.regulatory_graph(circuits.repressilator(), removed=["x"])
 
     def test_both_and_unknown_signs(self):
         gene = Gene(name="A", regulation=Custom(function=lambda a: a, sources=("A",)))

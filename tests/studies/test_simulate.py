@@ -16,11 +16,15 @@ import pytest
 import torch
 
 from grn.networks import circuits
+from grn.networks.formula import parameter, species
 from grn.networks.perturb import Clamp, Knockdown, Knockout, Overexpression
+from grn.networks.reactions import Reaction, ReactionSystem
 from grn.networks.simulate import simulate
 from grn.networks.states.steady import steady_states
 from studies.__main__ import main
 from studies.simulate import Simulate, run
+from studies.simulation_model import Loaded
+from studies.simulation_run import compute
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {"trajectories.csv", "steady_states.csv", "records.jsonl", "report.html"}
@@ -103,7 +107,7 @@ def test_states_are_those_of_steady_states(tmp_path):
     _, rows = table(tmp_path / "out" / "steady_states.csv")
     states = steady_states(circuits.toggle(), starts=16)
     assert [(row[0], [float(value) for value in row[2:]]) for row in rows] == [
-        (state.verdict, state.values.tolist()) for state in states
+        (state.verdict, [float(f"{value:.12g}") for value in state.values.tolist()]) for state in states
     ]
     assert "toggle is bistable" in (tmp_path / "out" / "report.html").read_text()
 
@@ -128,7 +132,7 @@ def test_perturbations_are_those_of_the_library(tmp_path, options, perturbations
     path = simulate(circuits.repressilator(), torch.from_numpy(found["time"]), perturbations=perturbations)
     for name in path.species:
         assert np.array_equal(found[name], path[name][0].numpy())
-    assert "Dotted: the model without the perturbation." in (out / "report.html").read_text()
+    assert "Thin and faint: the model without the perturbation." in (out / "report.html").read_text()
     _, rows = table(out / "steady_states.csv")
     clamped = [row[table(out / "steady_states.csv")[0].index("cI")] for row in rows]
     if "clamp" in options:
@@ -191,6 +195,94 @@ def test_a_stochastic_ensemble_is_that_of_simulate(tmp_path):
     assert np.array_equal(found["tetR"], path["tetR"].numpy().ravel())
 
 
+SWITCH = "targets, factors\nGATA1, GATA1 & !PU1\nPU1, PU1 & !GATA1\n"
+
+
+def test_states_have_the_totals_of_the_start_that_is_asked_for():
+    """A turns into B twice as fast as B into A: of 9 molecules 3 and 6 are left."""
+    system = ReactionSystem(
+        initial={"A": 1.0, "B": 0.0},
+        parameters={"k": 2.0},
+        reactions=(
+            Reaction(name="forth", changes={"A": -1, "B": 1}, rate=parameter("k") * species("A")),
+            Reaction(name="back", changes={"A": 1, "B": -1}, rate=species("B")),
+        ),
+    )
+    request = Simulate(start=("A=9",), starts=4).request()
+    results = compute(request, Loaded(model=system, name="pair"), lambda what: None)
+    (row,) = results.rows
+    assert row.values == pytest.approx((3.0, 6.0), rel=1e-8)
+    assert results.simulation.final[0].tolist() == pytest.approx([3.0, 6.0], rel=0.02)  # where it is cut
+    assert results.ends == (0,)
+    assert results.notes["bifurcation"].startswith("A list of reactions has no promoter to vary")
+
+
+def test_without_a_start_a_trajectory_leads_to_each_attractor(tmp_path, capsys):
+    (tmp_path / "switch.bnet").write_text(SWITCH)
+    out = tmp_path / "out"
+    options = {**QUICK, "starts": 16}
+    run(Simulate(source=str(tmp_path / "switch.bnet"), knockout="PU1", out=out, **options))
+    found = columns(out / "trajectories.csv")
+    assert set(found["trajectory"]) == {0, 1}
+    ends = found["GATA1"][found["time"] == found["time"].max()]
+    assert ends[0] == 0  # its own start
+    assert ends[1] == pytest.approx(19.98, rel=0.02)
+    page = (out / "report.html").read_text()
+    assert "own start it ends in state" in page
+    assert "The heavy line is the model&#x27;s own start, beside it a random start" in page
+    assert "found from 17 starts" in capsys.readouterr().out
+    own = {**options, "start": ("GATA1=20",)}
+    run(Simulate(source=str(tmp_path / "switch.bnet"), knockout="PU1", out=tmp_path / "own", **own))
+    assert set(columns(tmp_path / "own" / "trajectories.csv")["trajectory"]) == {0}
+
+
+def test_a_start_on_a_separatrix_is_shown_beside_others(tmp_path):
+    (tmp_path / "TS.topo").write_text("Source Target Type\nA B 2\nB A 2\n")
+    out = tmp_path / "out"
+    run(Simulate(source=str(tmp_path / "TS.topo"), out=out, **{**QUICK, "starts": 16}))
+    found = columns(out / "trajectories.csv")
+    last = found["time"] == found["time"].max()
+    assert found["A"][last][0] == pytest.approx(found["B"][last][0])
+    assert len(set(np.sign(found["A"][last][1:] - found["B"][last][1:]))) == 2
+    assert "it stays there only because nothing disturbs it" in (out / "report.html").read_text()
+
+
+def test_parameters_may_be_patterns(tmp_path):
+    """Of the documented switch, whose states have these levels."""
+    (tmp_path / "switch.bnet").write_text(SWITCH)
+    kinetics = ("*.threshold.*=4", "*.coefficient.*=4", "*.basal=0.1")
+    options = {**QUICK, "starts": 16, "parameter": kinetics}
+    run(Simulate(source=str(tmp_path / "switch.bnet"), out=tmp_path / "out", **options))
+    head, rows = table(tmp_path / "out" / "steady_states.csv")
+    levels = {
+        tuple(round(float(row[head.index(gene)]), 1) for gene in ("GATA1", "PU1"))
+        for row in rows
+        if row[0] == "stable"
+    }
+    assert levels == {(18.9, 2.0), (2.0, 18.9)}
+
+
+def test_few_molecules_are_warned_of(tmp_path, capsys):
+    (tmp_path / "switch.bnet").write_text(SWITCH)
+    options = {**QUICK, "source": str(tmp_path / "switch.bnet"), "method": "ssa", "until": "2"}
+    run(Simulate(out=tmp_path / "one", **options))
+    printed = capsys.readouterr().out
+    assert "\nThe rate equations of switch " in printed
+    assert "--system-size N gives N molecules per unit" in printed
+    assert "--system-size N gives N" in (tmp_path / "one" / "report.html").read_text()
+    run(Simulate(out=tmp_path / "many", system_size=50.0, **options))
+    assert "--system-size N" not in capsys.readouterr().out
+
+
+def test_a_programming_error_is_not_called_a_bad_value(tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise TypeError("ours")
+
+    monkeypatch.setattr("studies.simulation_run.simulate", fail)
+    with pytest.raises(TypeError, match="ours"):
+        run(Simulate(source="toggle", out=tmp_path / "out", **QUICK))
+
+
 RULES = "targets, factors\nA, !C\nB, A\nC, B\nD, D\n"
 
 
@@ -208,8 +300,9 @@ def test_rules_list_attractors(tmp_path, update):
     found = columns(out / "trajectories.csv")
     assert set(found["A"]) == {0.0, 1.0}
     page = (out / "report.html").read_text()
-    assert "A phase plane needs concentrations" in page
-    assert 'id="phase-plane"' not in page
+    for absent in ("Phase plane", "Bifurcation", 'id="phase-plane"', "promoter and rates"):
+        assert absent not in page
+    assert "Crossed out: knocked out" in page
 
 
 def test_rules_get_kinetics_and_initial_levels_from_beside(tmp_path):
@@ -262,6 +355,8 @@ BAD = [
     ({"x": "lacX"}, "x: no species is called 'lacX'"),
     ({"x": "lacI", "knockout": "lacI"}, "x: 'lacI' is held by a perturbation"),
     ({"method": "boolean-synchronous"}, "has no Boolean rule"),
+    ({"parameter": ("*.threshhold.*=1",)}, r"parameter: none matches '\*.threshhold.\*'; the known ones are"),
+    ({"source": "/"}, "/ is a directory: name the file of a model in it"),
 ]
 
 

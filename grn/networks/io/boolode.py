@@ -72,8 +72,8 @@ def read_boolode_initial(path: str | Path) -> dict[str, float]:
     Raises
     ------
     FormatError
-        Naming file and line: no header, no two lists of equal length, a name that is no text, a level that
-        is no finite non-negative number, or a gene named twice.
+        Naming file and line: no header, no two lists of equal length or empty ones, a name that is no
+        text, a level that is no finite non-negative number, or a gene named twice.
     OSError
         If the file cannot be read.
 
@@ -97,6 +97,8 @@ def read_boolode_initial(path: str | Path) -> dict[str, float]:
             raise FormatError(
                 path, number, f"expected a value for each gene, found {len(names)} and {len(values)}"
             )
+        if not names:
+            raise FormatError(path, number, "expected at least one gene and its level, found none")
         for name, value in zip(names, values, strict=True):
             if not isinstance(name, str) or not name:
                 raise FormatError(path, number, f"expected a gene's name in quotes, found {name!r}")
