@@ -11,6 +11,7 @@ import torch
 import tyro
 from rich.console import Console
 
+from grn.networks.simulate import STOCHASTIC
 from studies.directory import RECORDS, check_writable
 from studies.provenance import commit, hardware, versions
 from studies.report.simulation import build_page
@@ -80,6 +81,11 @@ class Simulate:
             raise ValueError(
                 f"system_size must be a positive finite number of molecules per unit of concentration, "
                 f"got {self.system_size}"
+            )
+        if self.system_size != 1.0 and self.method not in STOCHASTIC:
+            raise ValueError(
+                f"system_size counts molecules, which only {', '.join(STOCHASTIC)} do: leave it out with "
+                f"method {self.method!r}"
             )
         return Request(
             method=self.method,

@@ -251,7 +251,7 @@ class _Kinetic:
             perturbations=request.perturbations if perturbed else (),
             ensemble=ensemble if stochastic else 1,
             seed=request.seed,
-            system_size=request.system_size,
+            system_size=request.system_size if stochastic else 1.0,
         )
 
     def _starts(self, states: SteadyStates) -> dict[str, float | Tensor]:

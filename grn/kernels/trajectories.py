@@ -189,7 +189,7 @@ def exact(
     held_rows: Array,
     scale: Array,
     omega: float,
-    seed: int,
+    seeds: Array,
     most: int,
     out: Array,
     report: Array,
@@ -200,7 +200,7 @@ def exact(
     propensities = np.empty(machine.outputs.size)
     sums = np.empty(-(-propensities.size // network.group_size))
     for i in range(begin, end):
-        np.random.seed((seed + i) & 0xFFFFFFFF)  # noqa: NPY002
+        np.random.seed(seeds[i])  # noqa: NPY002
         held = held_rows[i if held_rows.shape[0] > 1 else 0]
         prepare(machine, values, parameters[i if parameters.shape[0] > 1 else 0])
         _place(machine, start[i], scale, held, values, counts)
@@ -304,7 +304,7 @@ def leaping(
     held_rows: Array,
     scale: Array,
     omega: float,
-    seed: int,
+    seeds: Array,
     most: int,
     out: Array,
     report: Array,
@@ -320,7 +320,7 @@ def leaping(
     critical = np.empty(reactions, np.bool_)
     sums = np.empty(-(-reactions // network.group_size))
     for i in range(begin, end):
-        np.random.seed((seed + i) & 0xFFFFFFFF)  # noqa: NPY002
+        np.random.seed(seeds[i])  # noqa: NPY002
         held = held_rows[i if held_rows.shape[0] > 1 else 0]
         order = orders[i if orders.shape[0] > 1 else 0]
         prepare(machine, values, parameters[i if parameters.shape[0] > 1 else 0])
@@ -474,26 +474,29 @@ def langevin(
     held_rows: Array,
     volume: Array,
     omega: float,
-    seed: int,
+    seeds: Array,
     most: int,
     out: Array,
     report: Array,
     longest: float,
+    last: Array,
 ) -> bool:
     """Euler–Maruyama for trajectories ``begin`` to ``end``; False where one failed.
 
-    A step of 0 asks for one that follows from the turnover.
+    A step of 0 asks for one that follows from the turnover. ``last`` is filled with the levels at the end, as
+    they are, also below zero.
     """
     species, reactions = volume.size, machine.outputs.size
     values = np.empty(machine.size)
     level, flux = np.empty(species), np.empty(species)
     rates = np.empty(reactions)
     for i in range(begin, end):
-        np.random.seed((seed + i) & 0xFFFFFFFF)  # noqa: NPY002
+        np.random.seed(seeds[i])  # noqa: NPY002
         held = held_rows[i if held_rows.shape[0] > 1 else 0]
         prepare(machine, values, parameters[i if parameters.shape[0] > 1 else 0])
         level[:] = start[i]
-        out[i, 0] = start[i]
+        for j in range(species):
+            out[i, 0, j] = level[j] if held[j] else max(level[j], 0.0)
         now, done = times[0], 0
         for k in range(1, times.size):
             left = max(math.ceil((times[k] - now) / longest * (1 - 1e-12)), 1) if longest > 0.0 else 1
@@ -528,6 +531,7 @@ def langevin(
                 if not math.isfinite(level[j]):
                     note(report[i], NOT_FINITE, now, j, level[j])
                     return False
+        last[i] = level
     return True
 
 

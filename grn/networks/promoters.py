@@ -55,8 +55,11 @@ class ErlangDelay:
     def __post_init__(self) -> None:
         if not (math.isfinite(_real("mean", self.mean)) and self.mean > 0):
             raise ValueError(f"the mean of a delay must be a positive finite time, got {self.mean}")
-        if isinstance(self.stages, bool) or not isinstance(self.stages, int) or self.stages < 1:
-            raise ValueError(f"stages of a delay must be a positive integer, got {self.stages!r}")
+        if isinstance(self.stages, bool) or not isinstance(self.stages, int) or not 1 <= self.stages <= 1000:
+            raise ValueError(
+                f"stages of a delay must be an integer from 1 to 1000, got {self.stages!r}; for a delay that "
+                "hardly varies give a number, which is a constant delay"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,15 +15,18 @@ from grn.kinetics import _real
 from grn.networks.engines.deterministic import solve
 from grn.networks.equations import RateEquations, parameter_rows
 from grn.networks.network import GeneNetwork
-from grn.networks.perturb import Clamp, Knockdown, Overexpression, Perturbation, phases
+from grn.networks.perturb import Clamp, Knockdown, Knockout, Overexpression, Perturbation, phases
 from grn.networks.reactions import ReactionSystem
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from grn.integrate import Solver
     from grn.networks.logic.boolean import BooleanNetwork
     from grn.networks.perturb import Phase
+
+    Array = NDArray[Any]
 
 METHODS = {
     "ode": "rate equations by torchdiffeq: any device, differentiable, delays and callables",
@@ -34,6 +38,15 @@ METHODS = {
     "boolean-asynchronous": "Boolean rules, one random gene a step",
 }
 STOCHASTIC = ("langevin", "ssa", "tau-leaping")
+APPLIES = {  # option -> methods; an option of another method is refused, not ignored
+    "parameters": ("ode", "compiled", *STOCHASTIC),
+    "system_size": STOCHASTIC,
+    "step": ("langevin", "tau-leaping"),
+    "max_events": STOCHASTIC,
+    "solver": ("ode", "compiled"),
+    "device": ("ode",),
+}
+MOST_EVENTS = 10_000_000
 DEFAULT_POINTS = 201
 
 
@@ -65,6 +78,13 @@ class Simulation:
     values: Tensor
     method: str
 
+    def __repr__(self) -> str:
+        first, last = float(self.times[0]), float(self.times[-1])
+        return (
+            f"<Simulation by {self.method}: {len(self)} trajectories, {len(self.species)} species, "
+            f"{len(self.times)} times from {first:g} to {last:g}>"
+        )
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -93,7 +113,7 @@ def simulate(
     seed: int = 0,
     system_size: float = 1.0,
     step: float | None = None,
-    max_events: int = 10_000_000,
+    max_events: int = MOST_EVENTS,
     solver: Solver | None = None,
     device: torch.device | str = "cpu",
 ) -> Simulation:
@@ -161,14 +181,30 @@ def simulate(
     torch.Size([3, 201, 2])
     """
     if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        near = difflib.get_close_matches(str(method).lower(), METHODS, n=1)
+        hint = f": did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}{hint}")
+    options = {
+        "parameters": parameters is not None,
+        "system_size": system_size != 1.0,
+        "step": step is not None,
+        "max_events": max_events != MOST_EVENTS,
+        "solver": solver is not None,
+        "device": torch.device(device).type != "cpu",
+    }
+    for name, given in options.items():
+        if given and method not in APPLIES[name]:
+            raise ValueError(
+                f"{name} does not apply to method {method!r}, only to {', '.join(APPLIES[name])}: "
+                "leave it out"
+            )
     if isinstance(ensemble, bool) or not isinstance(ensemble, int) or ensemble < 1:
         raise ValueError(f"ensemble must be a positive integer, got {ensemble!r}")
-    plan = [tuple(condition) for condition in ([perturbations] if conditions is None else conditions)]
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed must be a non-negative integer, got {seed!r}")
+    plan = _plan(perturbations, conditions)
     if conditions is not None and perturbations:
         raise ValueError("give perturbations (for all) or conditions (one a member), not both")
-    if not plan:
-        raise ValueError("conditions must hold at least one sequence of perturbations, () for none")
     if method.startswith("boolean-"):
         return _boolean(model, times, method, start, plan, ensemble, seed)
     if ensemble > 1 and method not in STOCHASTIC:
@@ -187,95 +223,172 @@ def simulate(
     for name in stretches[0].parameters:
         if name in base.overrides:
             raise ValueError(f"parameter {name!r} is set by a perturbation and by parameters=: leave one out")
-    run = _Run(system, base, method, solver, ensemble, seed, system_size, step, max_events)
-    values = run.through(stretches, y, moments)
-    return Simulation(moments, system.species, values.permute(2, 0, 1), method)
+    for condition in plan:
+        for perturbation in condition:
+            if perturbation.at is not None and perturbation.at > float(moments[-1]):
+                raise ValueError(f"{perturbation} happens after the last time, {float(moments[-1]):g}")
+    if method in STOCHASTIC:
+        drawn = _Drawn(system, base, method, ensemble, seed, system_size, step, max_events)
+        return Simulation(moments, system.species, drawn.all(plan, network, y, moments), method)
+    solved = _Solved(system, base, method, solver)
+    return Simulation(moments, system.species, solved.through(stretches, y, moments), method)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Run:
-    """How the stretches between perturbations are computed."""
+class _Solved:
+    """Rate equations, from one perturbation of the batch to the next."""
 
     system: ReactionSystem
     base: RateEquations
     method: str
     solver: Solver | None
+
+    def through(self, stretches: Sequence[Phase], y: Tensor, moments: Tensor) -> Tensor:
+        """(B, T, species)."""
+        if len(stretches) > 1 and self.system.delays:
+            raise ValueError("a model with delays can be perturbed from the start only: leave `at` out")
+        found: list[Tensor] = []
+        for stretch, wanted, kept in _cut(stretches, moments):
+            device = self.base.device
+            assigned = torch.from_numpy(stretch.assigned).to(device)
+            y = torch.where(assigned, torch.from_numpy(stretch.levels).to(device, y.dtype), y)
+            path = y[None] if len(wanted) == 1 else self._solve(stretch, y, wanted)
+            found.append(path[kept])
+            y = path[-1]
+        return torch.cat(found).permute(2, 0, 1)
+
+    def _solve(self, stretch: Phase, y: Tensor, moments: Tensor) -> Tensor:
+        changed = {name: torch.from_numpy(value) for name, value in stretch.parameters.items()}
+        parameters = {**self.base.overrides, **changed}
+        if self.method == "ode":
+            held = torch.from_numpy(stretch.held)
+            equations = RateEquations(
+                self.system, parameters=parameters, clamped=held, device=self.base.device
+            )
+            return solve(equations, y, moments, self.solver)
+        from grn.networks.engines.compiled import compiled_paths  # numba takes a second to import
+
+        tolerances: dict[str, Any] = {}
+        if self.solver is not None:
+            relative, absolute = self.solver.tolerances(torch.float64)
+            tolerances = {"relative_tolerance": relative, "absolute_tolerance": absolute}
+        paths = compiled_paths(
+            self.system,
+            y.detach().cpu().numpy().T,
+            moments.numpy(),
+            parameters=_rows(self.system, parameters),
+            held=stretch.held,
+            **tolerances,
+        )[0]
+        return torch.from_numpy(paths).permute(1, 2, 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """Stochastic trajectories: members with the same moments of perturbation together, apart from the rest.
+
+    So a member's random numbers depend on its own perturbations, not on those of its neighbours.
+    """
+
+    system: ReactionSystem
+    base: RateEquations
+    method: str
     ensemble: int
     seed: int
     system_size: float
     step: float | None
     max_events: int
 
-    def through(self, stretches: Sequence[Phase], y: Tensor, moments: Tensor) -> Tensor:
-        """(T, species, B): from one perturbation to the next."""
-        y = y.repeat_interleave(self.ensemble, 1)
-        if len(stretches) > 1 and self.system.delays:
-            raise ValueError("a model with delays can be perturbed from the start only: leave `at` out")
-        ends = [*(stretch.begin for stretch in stretches[1:]), math.inf]
-        found: list[Tensor] = []
-        for index, (stretch, end) in enumerate(zip(stretches, ends, strict=True)):
-            if stretch.begin > float(moments[-1]):
-                break
-            assigned = self._batch(stretch.assigned)
-            y = torch.where(assigned, self._batch(stretch.levels).to(y.dtype), y)
-            inside = moments[(moments >= stretch.begin) & (moments < end)]
-            wanted = sorted({stretch.begin, *inside.tolist(), *([end] if end <= float(moments[-1]) else [])})
-            if len(wanted) == 1:
-                path = y[None]
-            else:
-                path = self._stretch(index, stretch, y, torch.tensor(wanted, dtype=torch.float64))
-            keep = [wanted.index(t) for t in inside.tolist()]
-            found.append(path[keep])
-            y = path[-1]
-        return torch.cat(found)
-
-    def _batch(self, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
-        return torch.from_numpy(np.repeat(array, self.ensemble, -1)).to(self.base.device)
-
-    def _stretch(self, index: int, stretch: Phase, y: Tensor, moments: Tensor) -> Tensor:
-        changed = {name: torch.from_numpy(value) for name, value in stretch.parameters.items()}
-        if self.method == "ode":
-            equations = RateEquations(
-                self.system,
-                parameters={**self.base.overrides, **changed},
-                clamped=torch.from_numpy(stretch.held),
-                device=self.base.device,
+    def all(
+        self,
+        plan: Sequence[Sequence[Perturbation]],
+        network: GeneNetwork | None,
+        y: Tensor,
+        moments: Tensor,
+    ) -> Tensor:
+        """(B·ensemble, T, species)."""
+        groups: dict[frozenset[float], list[int]] = {}
+        for k, condition in enumerate(plan):
+            groups.setdefault(frozenset(p.at for p in condition if p.at is not None), []).append(k)
+        values = torch.empty(len(plan) * self.ensemble, len(moments), len(self.system.species))
+        values = values.to(torch.float64)
+        for members in groups.values():
+            stretches = phases(
+                self.system, [plan[k] for k in members], start=float(moments[0]), network=network
             )
-            return solve(equations, y, moments, self.solver)
-        rows = parameter_rows(
-            self.system, {**self.base.overrides, **changed}, device=torch.device("cpu"), dtype=torch.float64
-        )
-        if rows.shape[1] > 1:
-            rows = rows.repeat_interleave(self.ensemble, 1)
-        arguments: dict[str, Any] = {
-            "parameters": rows.detach().numpy(),
-            "held": np.repeat(stretch.held, self.ensemble, 1),
-        }
-        begin = y.detach().cpu().numpy().T
-        if self.method == "compiled":
-            from grn.networks.engines.compiled import compiled_paths  # numba takes a second to import
+            places = (np.array(members)[:, None] * self.ensemble + np.arange(self.ensemble)).ravel()
+            start = y.detach().cpu().numpy().T[members]
+            paths = self._through(stretches, start, moments, members, places)
+            values[torch.from_numpy(places)] = torch.from_numpy(paths)
+        return values
 
-            tolerances: dict[str, Any] = {}
-            if self.solver is not None:
-                relative, absolute = self.solver.tolerances(torch.float64)
-                tolerances = {"relative_tolerance": relative, "absolute_tolerance": absolute}
-            paths = compiled_paths(self.system, begin, moments.numpy(), **arguments, **tolerances)[0]
-        else:
-            from grn.networks.engines.stochastic import stochastic_paths
+    def _through(
+        self, stretches: Sequence[Phase], start: Array, moments: Tensor, members: list[int], places: Array
+    ) -> Array:
+        from grn.networks.engines.stochastic import stochastic_paths
 
-            paths = stochastic_paths(
+        state = np.repeat(start, self.ensemble, 0)
+        found = []
+        for segment, (stretch, wanted, kept) in enumerate(_cut(stretches, moments)):
+            assigned, levels, held = (
+                np.repeat(part, self.ensemble, 1) for part in (stretch.assigned, stretch.levels, stretch.held)
+            )
+            state = np.where(assigned.T, levels.T, state)
+            own = {
+                name: value if torch.as_tensor(value).numel() == 1 else torch.as_tensor(value)[members]
+                for name, value in self.base.overrides.items()
+            }
+            changed = {name: torch.from_numpy(value) for name, value in stretch.parameters.items()}
+            rows = _rows(self.system, {**own, **changed})
+            paths, state = stochastic_paths(
                 self.system,
-                begin,
-                moments.numpy(),
+                state,
+                wanted.numpy(),
                 method=self.method,
+                parameters=rows if rows.shape[1] == 1 else np.repeat(rows, self.ensemble, 1),
+                held=held,
                 system_size=self.system_size,
                 seed=self.seed,
-                segment=index,
+                first=places.tolist(),
+                segment=segment,
                 step=self.step,
                 max_events=self.max_events,
-                **arguments,
             )
-        return torch.from_numpy(paths).permute(1, 2, 0)
+            found.append(paths[:, kept])
+        return np.concatenate(found, 1)
+
+
+def _plan(
+    perturbations: Sequence[Perturbation] | Perturbation,
+    conditions: Sequence[Sequence[Perturbation]] | None,
+) -> list[tuple[Perturbation, ...]]:
+    """Return a tuple of perturbations a member; one for all where there are no conditions."""
+    if conditions is None:
+        one = not isinstance(perturbations, Sequence)
+        return [(perturbations,) if one else tuple(perturbations)]  # type: ignore[list-item,arg-type]
+    if not isinstance(conditions, Sequence) or not all(isinstance(c, Sequence) for c in conditions):
+        raise TypeError(
+            f"conditions must be a sequence of sequences of perturbations, such as [(), (Knockout('A'),)], "
+            f"got {conditions!r}"
+        )
+    if not conditions:
+        raise ValueError("conditions must hold at least one sequence of perturbations, () for none")
+    return [tuple(condition) for condition in conditions]
+
+
+def _cut(stretches: Sequence[Phase], moments: Tensor) -> Iterator[tuple[Phase, Tensor, list[int]]]:
+    """Each stretch with the times to compute, its end among them, and which of these were asked for."""
+    last = float(moments[-1])
+    ends = [*(stretch.begin for stretch in stretches[1:]), math.inf]
+    for stretch, end in zip(stretches, ends, strict=True):
+        inside = moments[(moments >= stretch.begin) & (moments < end)].tolist()
+        wanted = sorted({stretch.begin, *inside, *([end] if end <= last else [])})
+        yield stretch, torch.tensor(wanted, dtype=torch.float64), [wanted.index(t) for t in inside]
+
+
+def _rows(system: ReactionSystem, parameters: Mapping[str, float | Tensor]) -> Array:
+    rows = parameter_rows(system, parameters, device=torch.device("cpu"), dtype=torch.float64)
+    return rows.detach().numpy()
 
 
 def system_of(model: object) -> tuple[ReactionSystem, GeneNetwork | None]:
@@ -342,7 +455,7 @@ def _boolean(
             f"{method} needs a BooleanNetwork or a GeneNetwork of rules, got {type(model).__name__}"
         )
     steps = times if isinstance(times, int) else _real("times", times)
-    if steps != int(steps) or steps < 1:
+    if not math.isfinite(steps) or steps != int(steps) or steps < 1:
         raise ValueError(f"times of a Boolean simulation must be a positive number of steps, got {times}")
     if len({*plan}) > 1:
         raise ValueError("Boolean simulation takes one condition: call it once for each")
@@ -353,6 +466,8 @@ def _boolean(
     for name, value in (start or {}).items():
         if name not in first:
             raise ValueError(f"start names {name!r}: the genes are {', '.join(network.genes)}")
+        if torch.as_tensor(value).numel() != 1 or float(value) not in (0.0, 1.0):
+            raise ValueError(f"start of {name!r} must be 0 or 1 in Boolean simulation, got {value}")
         first[name] = bool(value)
     states = np.tile(np.array([list(first.values())]), (ensemble, 1))
     update: Literal["synchronous", "asynchronous"] = (
@@ -366,6 +481,10 @@ def _boolean(
 def _fixed(condition: Sequence[Perturbation]) -> dict[str, bool]:
     fixed = {}
     for perturbation in condition:
+        if not isinstance(perturbation, Knockout | Knockdown | Overexpression | Clamp):
+            raise TypeError(
+                f"a perturbation must be a Knockout, Overexpression or Clamp, got {perturbation!r}"
+            )
         if perturbation.at is not None or isinstance(perturbation, Knockdown):
             raise ValueError(
                 f"Boolean simulation knows genes on or off from the start only, got {perturbation}"

@@ -506,7 +506,10 @@ def test_a_gene_out_of_range_names_itself(arguments, error, message):
         (lambda: Regulator(source="A", coefficient=-2.0), "coefficient of regulator 'A' .* got -2"),
         (lambda: Regulator(source="A", delay=-1.0), "delay of regulator 'A' .* got -1"),
         (lambda: ErlangDelay(mean=0.0), "mean of a delay must be a positive finite time, got 0"),
-        (lambda: ErlangDelay(mean=1.0, stages=0), "stages of a delay must be a positive integer, got 0"),
+        (
+            lambda: ErlangDelay(mean=1.0, stages=0),
+            "stages of a delay must be an integer from 1 to 1000, got 0",
+        ),
         (lambda: HillSum(regulators=()), r"at least one regulator: use Constitutive\(\) for none"),
         (lambda: HillProduct(regulators=(regulator("A"),) * 2), "'A' regulates the same promoter twice"),
         (lambda: HillSum(regulators=(regulator("A"),), weights=(1.0, 2.0)), r"one a regulator \(1\), got 2"),

@@ -11,9 +11,11 @@ from grn.networks import (
     Clamp,
     Gene,
     GeneNetwork,
+    HillProduct,
     Knockdown,
     Knockout,
     Overexpression,
+    Regulator,
     Rule,
     circuits,
     simulate,
@@ -107,6 +109,32 @@ def test_perturbations_in_time(method: str) -> None:
     assert (protein[4] == 0).all()
 
 
+@pytest.mark.parametrize("method", STOCHASTIC)
+def test_a_member_does_not_depend_on_its_neighbours_perturbations(method: str) -> None:
+    late = (Knockdown("A", remaining=0.5, at=1.0),)
+    settings = {"method": method, "system_size": 5.0, "seed": 4, "ensemble": 3}
+    alone = simulate(one_gene, 3.0, conditions=[()], **settings).values
+    beside = simulate(one_gene, 3.0, conditions=[(), late, (Knockout("A", at=2.0),)], **settings).values
+    assert torch.equal(beside[:3], alone)
+    second = simulate(one_gene, 3.0, conditions=[late, late], **settings).values
+    assert torch.equal(beside[3:6], second[3:6])
+
+
+def test_cutting_a_langevin_trajectory_does_not_bias_it() -> None:
+    rare = GeneNetwork(
+        genes=(Gene(name="A", transcription=0.2, mrna_decay=None), Gene(name="B", mrna_decay=None))
+    )
+    # Knock-downs of another gene that change nothing: 39 cuts. Levels near zero are often below it, and
+    # cutting them off at each would raise the mean to 0.32.
+    cuts = tuple(Knockdown("B", remaining=1.0, at=0.25 * k) for k in range(1, 40))
+    path = simulate(rare, 10.0, method="langevin", step=0.05, ensemble=20_000, conditions=[(), cuts], seed=1)
+    final = path["A"][:, -100:]
+    for member in (final[:20_000], final[20_000:]):
+        # What is shown is cut off at zero, which alone raises the mean of 0.2 by less than 0.01 here; the
+        # bias of cutting the state itself is over ten times that.
+        assert abs(float(member.mean()) - 0.2) < 0.02
+
+
 def test_gradients_reach_parameters_and_starts() -> None:
     rate = torch.tensor(4.0, dtype=torch.float64, requires_grad=True)
     start = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
@@ -153,6 +181,13 @@ def test_boolean_methods() -> None:
             "set by a perturbation and by parameters",
         ),
         ({"method": "boolean-synchronous"}, "has no Boolean rule"),
+        ({"method": "SSA"}, "did you mean 'ssa'"),
+        ({"seed": -1}, "seed must be a non-negative integer, got -1"),
+        ({"step": 0.1}, "step does not apply to method 'ode', only to langevin, tau-leaping"),
+        ({"system_size": 5.0, "method": "compiled"}, "system_size does not apply to method 'compiled'"),
+        ({"solver": Solver(), "method": "ssa"}, "solver does not apply to method 'ssa'"),
+        ({"device": "meta", "method": "ssa"}, "device does not apply to method 'ssa', only to ode"),
+        ({"perturbations": [Knockout("A", at=9.0)]}, "happens after the last time, 1"),
     ],
 )
 def test_refusals(arguments: dict, message: str) -> None:
@@ -173,6 +208,28 @@ def test_boolean_refusals() -> None:
         simulate(network, 3, method="boolean-synchronous", perturbations=[Knockout("A", at=1.0)])
     with pytest.raises(ValueError, match="start names 'B'"):
         simulate(network, 3, method="boolean-synchronous", start={"B": 1.0})
+    with pytest.raises(ValueError, match="must be 0 or 1 in Boolean simulation, got nan"):
+        simulate(network, 3, method="boolean-synchronous", start={"A": math.nan})
+    with pytest.raises(ValueError, match="parameters does not apply to method 'boolean-synchronous'"):
+        simulate(network, 3, method="boolean-synchronous", parameters={"A.basal": 1.0})
+
+
+def test_one_perturbation_needs_no_sequence() -> None:
+    assert float(simulate(one_gene, 1.0, perturbations=Knockout("A")).final.abs().sum()) == 0
+    with pytest.raises(TypeError, match="conditions must be a sequence of sequences"):
+        simulate(one_gene, 1.0, conditions=[Knockout("A")])
+
+
+def test_a_simulation_shows_itself_in_a_line() -> None:
+    shown = repr(simulate(one_gene, 1.0))
+    assert shown == "<Simulation by ode: 1 trajectories, 2 species, 201 times from 0 to 1>"
+
+
+def test_delays_too_short_for_the_time_are_refused() -> None:
+    late = Regulator(source="A", activates=False, delay=1e-9)
+    network = GeneNetwork(genes=(Gene(name="A", regulation=HillProduct(regulators=(late,))),))
+    with pytest.raises(ValueError, match="a delay of 1e-09 over a time of 10 needs 4e"):
+        simulate(network, 10.0)
 
 
 def test_unknown_species_are_named() -> None:

@@ -61,7 +61,7 @@ def paths_of(
         "seed": 0,
     }
     level = np.broadcast_to(np.asarray(start, float), (batch, len(system.species)))
-    return stochastic_paths(system, level, times, **{**arguments, **options})  # type: ignore[arg-type]
+    return stochastic_paths(system, level, times, **{**arguments, **options})[0]  # type: ignore[arg-type]
 
 
 def assert_moments(

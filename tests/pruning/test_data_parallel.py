@@ -59,7 +59,7 @@ def worker(rank, port, folder):
             torch.save(train(policy, optimizer, rank), f"{folder}/{policy}-{optimizer}-{rank}.pt")
     distributed.barrier()  # neither may close its connections while the other still works
     distributed.destroy_process_group()
-    # On a busy machine a thread of gloo can outlive the interpreter, which then aborts: all is on disk by now.
+    # A thread of gloo can outlive the interpreter, which aborts on a busy machine. All is on disk by now.
     os._exit(0)
 
 

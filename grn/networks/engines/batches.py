@@ -37,9 +37,15 @@ class Batch:
 
 
 def checked_batch(
-    system: ReactionSystem, start: ArrayLike, times: ArrayLike, parameters: ArrayLike, held: ArrayLike
+    system: ReactionSystem,
+    start: ArrayLike,
+    times: ArrayLike,
+    parameters: ArrayLike,
+    held: ArrayLike,
+    *,
+    signed: bool = False,
 ) -> Batch:
-    """Return the inputs of a compiled simulation as arrays whose shapes agree.
+    """Return the inputs of a compiled simulation as arrays whose shapes agree; starts below 0 if ``signed``.
 
     Raises
     ------
@@ -60,7 +66,7 @@ def checked_batch(
     species, batch = len(system.species), len(begin)
     if begin.shape != (batch, species):
         raise ValueError(f"start must have shape (batch, {species}), got {begin.shape}")
-    wrong = ~(np.isfinite(begin) & (begin >= 0))
+    wrong = ~(np.isfinite(begin) & (signed | (begin >= 0)))
     if wrong.any():
         raise ValueError(f"start must be non-negative finite concentrations, got {float(begin[wrong][0])}")
     if (

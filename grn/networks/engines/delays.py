@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from grn.networks.equations import RateEquations
 
 MOST_HALVINGS = 12
+MOST_STEPS = 200_000
 
 
 def solve_delayed(equations: RateEquations, y: Tensor, times: Tensor, solver: Solver | None = None) -> Tensor:
@@ -42,7 +43,7 @@ def solve_delayed(equations: RateEquations, y: Tensor, times: Tensor, solver: So
     Raises
     ------
     ValueError
-        If a step size is longer than the shortest delay.
+        If a step size is longer than the shortest delay, or the time takes more than 200,000 steps.
     RuntimeError
         If 12 halvings do not reach the tolerance.
 
@@ -66,8 +67,14 @@ def solve_delayed(equations: RateEquations, y: Tensor, times: Tensor, solver: So
             )
         return _march(equations, y, times, shortest / math.ceil(shortest / solver.step_size - 1e-9))
     relative, absolute = solver.tolerances(y.dtype)
+    span = float(times[-1] - times[0])
+    if 4 * span / shortest > MOST_STEPS:
+        raise ValueError(
+            f"a delay of {shortest:g} over a time of {span:g} needs {4 * span / shortest:.3g} steps at "
+            f"least, more than {MOST_STEPS:,}: leave so short a delay out, or simulate a shorter time"
+        )
     with torch.no_grad():
-        step = shortest / max(4, math.ceil(50 * shortest / float(times[-1] - times[0])))
+        step = shortest / max(4, math.ceil(50 * shortest / span))
         coarse = _march(equations, y, times, step)
         for _ in range(MOST_HALVINGS):
             step /= 2

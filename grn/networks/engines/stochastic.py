@@ -35,11 +35,11 @@ def stochastic_paths(
     held: ArrayLike,
     system_size: float,
     seed: int,
-    first: int = 0,
+    first: int | Sequence[int] = 0,
     segment: int = 0,
     step: float | None = None,
     max_events: int = MOST_EVENTS,
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     r"""Draw trajectories of the reactions of a system.
 
     With Ω molecules per unit of concentration in a volume V, a species of concentration x has n = Ω V x
@@ -61,8 +61,8 @@ def stochastic_paths(
     kept, and outputs show zero (full truncation: unlike reflection or clipping it adds nothing to the mean
     that the rates see of a species that is made and decays).
 
-    The trajectory of index ``first + i`` depends on it, ``seed`` and ``segment`` alone: not on the batch, nor
-    on threads. numba's own generator is seeded for each, on the threads that run them.
+    The trajectory of index ``first + i`` (or ``first[i]``) depends on it, ``seed`` and ``segment`` alone: not
+    on the batch, nor on threads. numba's own generator is seeded for each, on the threads that run them.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ def stochastic_paths(
         Ω, molecules per unit of concentration and volume.
     seed : int
         Of the random numbers.
-    first : int
-        Index of the first trajectory.
+    first : int or sequence of int
+        Index of the first trajectory, or of each.
     segment : int
         Of a simulation in several parts: each has its own random numbers.
     step : float, optional
@@ -95,8 +95,10 @@ def stochastic_paths(
 
     Returns
     -------
-    ndarray
+    paths : ndarray
         (B, T, species): concentrations.
+    state : ndarray
+        (B, species): what a further call begins from. Of ``"langevin"`` levels as they are, also below zero.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def stochastic_paths(
     ...     ),
     ...     parameters={"k": 5.0},
     ... )
-    >>> paths = stochastic_paths(
+    >>> paths, _ = stochastic_paths(
     ...     system, [[0.0]] * 2000, [0.0, 10.0], method="ssa", parameters=[[5.0]], held=[[False]],
     ...     system_size=1, seed=0,
     ... )  # fmt: skip
@@ -140,7 +142,7 @@ def stochastic_paths(
         raise ValueError(f"step must be a positive finite time, got {step}")
     if max_events < 1:
         raise ValueError(f"max_events must be at least 1, got {max_events}")
-    inputs = checked_batch(system, start, times, parameters, held)
+    inputs = checked_batch(system, start, times, parameters, held, signed=method == "langevin")
     if method != "langevin":
         _check_molecules(system, inputs, system_size)
     if system.rates.depends_on_time and method == "ssa":
@@ -160,11 +162,13 @@ def stochastic_paths(
     paths = np.empty((batch, len(inputs.times), len(system.species)))
     report = np.zeros((batch, 4))
     base = int(np.random.SeedSequence((seed, segment)).generate_state(1)[0])
-    stream = (base + first) % 2**32  # neighbours in a batch never share a stream
+    indices = first + np.arange(batch) if isinstance(first, int) else np.asarray(first, np.int64)
+    seeds = ((base + indices) % 2**32).astype(np.uint32)  # members of a batch never share a stream
+    state = np.empty_like(inputs.start)
     kernel: Any
     own: tuple[Any, ...]
     if method == "langevin":
-        kernel, scale, own = compiled.langevin, system.volume_of, (float(step or 0.0),)
+        kernel, scale, own = compiled.langevin, system.volume_of, (float(step or 0.0), state)
     else:
         scale = system_size * system.volume_of
         kernel, own = compiled.exact, ()
@@ -185,7 +189,7 @@ def stochastic_paths(
             inputs.held,
             scale,
             omega,
-            stream,
+            seeds,
             max_events,
             paths,
             report,
@@ -194,8 +198,8 @@ def stochastic_paths(
         return done
 
     run_in_chunks(work, batch)
-    _raise_failure(system, report, method, first, max_events)
-    return paths
+    _raise_failure(system, report, method, indices, max_events)
+    return paths, state if method == "langevin" and len(inputs.times) > 1 else paths[:, -1]
 
 
 def _check_molecules(system: ReactionSystem, inputs: Batch, system_size: float) -> None:
@@ -320,7 +324,11 @@ def _merged(parts: Iterable[dict[str, Array]], *, largest: bool) -> dict[str, Ar
 
 
 def _raise_failure(
-    system: ReactionSystem, report: NDArray[np.float64], method: str, first: int, max_events: int
+    system: ReactionSystem,
+    report: NDArray[np.float64],
+    method: str,
+    indices: NDArray[np.int64],
+    max_events: int,
 ) -> None:
     from grn.kernels.trajectories import BAD_RATE, NOT_FINITE
 
@@ -328,7 +336,7 @@ def _raise_failure(
     if not len(failed):
         return
     code, time, which, value = report[failed[0]]
-    at = f"trajectory {first + failed[0]} at time {time:.6g}"
+    at = f"trajectory {indices[failed[0]]} at time {time:.6g}"
     if code == BAD_RATE:
         raise ValueError(
             f"{at}: the rate of reaction {system.reactions[int(which)].name!r} must be non-negative and "
