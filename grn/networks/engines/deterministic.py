@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from grn.networks.equations import RateEquations
 
+MOST_STEPS = 100_000  # between two output times, where the solver sets no limit: minutes of work
 MOST_LANDINGS = 32  # output times up to here are ends of steps; more would dictate the steps
 
 
@@ -44,7 +46,7 @@ def solve(equations: RateEquations, y: Tensor, times: Tensor, solver: Solver | N
     Raises
     ------
     RuntimeError
-        If the solver could not reach the tolerance.
+        If the solver could not reach the tolerance, or took more than ``max_steps`` (100,000 by default).
 
     Examples
     --------
@@ -62,6 +64,8 @@ def solve(equations: RateEquations, y: Tensor, times: Tensor, solver: Solver | N
     if equations.system.derivatives.delayed:
         return solve_delayed(equations, y, moments, solver)
     adaptive = method_kind(solver.method) == "adaptive"
+    if adaptive and solver.max_steps is None:
+        solver = replace(solver, max_steps=MOST_STEPS)
     (path,), _ = solve_equations(
         lambda time, state: (equations(time, state[0]),),
         (y,),
