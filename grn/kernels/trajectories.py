@@ -499,7 +499,9 @@ def langevin(
             out[i, 0, j] = level[j] if held[j] else max(level[j], 0.0)
         now, done = times[0], 0
         for k in range(1, times.size):
-            left = max(math.ceil((times[k] - now) / longest * (1 - 1e-12)), 1) if longest > 0.0 else 1
+            left = 1
+            if longest > 0.0:
+                left = max(math.ceil(min((times[k] - now) / longest, 1e15) * (1 - 1e-12)), 1)
             while left > 0:
                 if done == most:
                     note(report[i], TOO_MANY, now, 0, 0.0)

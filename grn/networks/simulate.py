@@ -47,6 +47,7 @@ APPLIES = {  # option -> methods; an option of another method is refused, not ig
     "device": ("ode",),
 }
 MOST_EVENTS = 10_000_000
+SYNONYMS = {"gillespie": "ssa", "cle": "langevin", "boolean": "boolean-synchronous"}
 DEFAULT_POINTS = 201
 
 
@@ -181,8 +182,8 @@ def simulate(
     torch.Size([3, 201, 2])
     """
     if method not in METHODS:
-        near = difflib.get_close_matches(str(method).lower(), METHODS, n=1)
-        hint = f": did you mean {near[0]!r}?" if near else ""
+        near = difflib.get_close_matches(str(method).lower(), [*METHODS, *SYNONYMS], n=1)
+        hint = f": did you mean {SYNONYMS.get(near[0], near[0])!r}?" if near else ""
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}{hint}")
     options = {
         "parameters": parameters is not None,
@@ -203,6 +204,14 @@ def simulate(
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be a non-negative integer, got {seed!r}")
     plan = _plan(perturbations, conditions)
+    for name, value in (start or {}).items():
+        if not isinstance(value, int | float | torch.Tensor):
+            raise TypeError(f"start of {name!r} must be a number or a tensor, got {value!r}")
+    for one in (perturbation for condition in plan for perturbation in condition):
+        if not isinstance(one, Perturbation):
+            raise TypeError(
+                f"a perturbation must be a Knockout, Knockdown, Overexpression or Clamp, got {one!r}"
+            )
     if conditions is not None and perturbations:
         raise ValueError("give perturbations (for all) or conditions (one a member), not both")
     if method.startswith("boolean-"):
@@ -428,7 +437,10 @@ def output_times(times: float | Tensor | Sequence[float]) -> Tensor:
         if not (math.isfinite(duration) and duration > 0):
             raise ValueError(f"times must be a positive finite duration, or a sequence of times, got {times}")
         return torch.linspace(0, duration, DEFAULT_POINTS, dtype=torch.float64)
-    moments = torch.as_tensor(times, dtype=torch.float64).detach().cpu()
+    try:
+        moments = torch.as_tensor(times, dtype=torch.float64).detach().cpu()
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"times must be a duration or a sequence of numbers, got {times!r}") from error
     if moments.ndim == 0:
         return output_times(float(moments))
     if moments.ndim != 1 or len(moments) < 2:

@@ -182,6 +182,7 @@ def test_boolean_methods() -> None:
         ),
         ({"method": "boolean-synchronous"}, "has no Boolean rule"),
         ({"method": "SSA"}, "did you mean 'ssa'"),
+        ({"method": "gillespie"}, "did you mean 'ssa'"),
         ({"seed": -1}, "seed must be a non-negative integer, got -1"),
         ({"step": 0.1}, "step does not apply to method 'ode', only to langevin, tau-leaping"),
         ({"system_size": 5.0, "method": "compiled"}, "system_size does not apply to method 'compiled'"),
@@ -235,3 +236,26 @@ def test_delays_too_short_for_the_time_are_refused() -> None:
 def test_unknown_species_are_named() -> None:
     with pytest.raises(KeyError, match="no species 'B'"):
         simulate(one_gene, 1.0)["B"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"start": {"A": None}}, "start of 'A' must be a number or a tensor, got None"),
+        ({"start": {"A": "x"}}, "start of 'A' must be a number or a tensor, got 'x'"),
+        ({"times": "10"}, "times must be a duration or a sequence of numbers, got '10'"),
+        ({"perturbations": [3]}, "a perturbation must be a Knockout"),
+    ],
+)
+def test_wrong_kinds_are_named(arguments: dict, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        simulate(one_gene, **{"times": 1.0, **arguments})
+
+
+def test_a_run_that_would_not_end_is_ended() -> None:
+    with pytest.raises(RuntimeError, match=r"12,000 evaluations came only to time .* of 1e\+300"):
+        simulate(circuits.toggle(), 1e300)
+    with pytest.raises(ValueError, match="use a larger step_size"):
+        simulate(circuits.toggle(), 1e300, solver=Solver(method="rk4", step_size=0.1))
+    with pytest.raises(RuntimeError, match="max_events = 1000 steps"):
+        simulate(circuits.toggle(), 1e300, method="langevin", step=0.1, max_events=1000)

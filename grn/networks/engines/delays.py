@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import TYPE_CHECKING
 
 import torch
@@ -99,56 +100,66 @@ def _march(equations: RateEquations, y: Tensor, times: Tensor, step: float) -> T
     rows = [equations.species.index(name) for name, _ in delayed]
     lags = [delay for _, delay in delayed]
     start = float(times[0])
-    history = _History(y, start, step)
+    moments = times.tolist()
+    history = _History(y, start, step, max(lags))
 
-    def slope(time: float, state: Tensor, current: Tensor | None = None) -> Tensor:
-        past = [history.at(time - lag, row) for lag, row in zip(lags, rows, strict=True)]
-        return equations(time, state, torch.stack(past))
+    def past(time: float) -> Tensor:
+        return torch.stack([history.at(time - lag, row) for lag, row in zip(lags, rows, strict=True)])
 
-    steps = math.ceil((float(times[-1]) - start) / step - 1e-9)
-    state = y
-    history.slopes.append(slope(start, state))
-    for k in range(steps):
-        now = start + k * step
-        k1 = history.slopes[-1]
-        k2 = slope(now + step / 2, state + step / 2 * k1)
-        k3 = slope(now + step / 2, state + step / 2 * k2)
-        k4 = slope(now + step, state + step * k3)
-        state = state + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-        history.values.append(state)
-        history.slopes.append(slope(now + step, state))
-    return torch.stack([history.all_at(float(time)) for time in times])
+    state, found = y, [y]
+    slope = equations(start, state, past(start))
+    history.slopes.append(slope)
+    for k in range(math.ceil((moments[-1] - start) / step - 1e-9)):
+        middle, end = start + (k + 0.5) * step, start + (k + 1) * step
+        at_middle, at_end = past(middle), past(end)
+        k2 = equations(middle, state + step / 2 * slope, at_middle)
+        k3 = equations(middle, state + step / 2 * k2, at_middle)
+        k4 = equations(end, state + step * k3, at_end)
+        state = state + step / 6 * (slope + 2 * (k2 + k3) + k4)
+        slope = equations(end, state, at_end)
+        history.append(state, slope)
+        while len(found) < len(moments) and moments[len(found)] <= end + 1e-9 * step:
+            found.append(history.at(moments[len(found)], None))
+    return torch.stack(found)
 
 
 class _History:
-    """Values and slopes at the ends of all steps so far."""
+    """Values and slopes at the ends of the steps, as far back as the longest delay reaches."""
 
-    def __init__(self, y: Tensor, start: float, step: float) -> None:
+    def __init__(self, y: Tensor, start: float, step: float, longest: float) -> None:
         self.start = start
         self.step = step
-        self.values = [y]
-        self.slopes: list[Tensor] = []
+        self.before = y
+        self.most = math.ceil(longest / step) + 3
+        self.dropped = 0
+        self.values = deque([y])
+        self.slopes: deque[Tensor] = deque()
 
-    def at(self, time: float, row: int) -> Tensor:
-        """One species, (B,)."""
-        return self._between(time, row)
+    def append(self, value: Tensor, slope: Tensor) -> None:
+        """Add the end of a step."""
+        self.values.append(value)
+        self.slopes.append(slope)
+        if len(self.values) > self.most:
+            self.values.popleft()
+            self.slopes.popleft()
+            self.dropped += 1
 
-    def all_at(self, time: float) -> Tensor:
-        """All species, (species, B)."""
-        return self._between(time, None)
-
-    def _between(self, time: float, row: int | None) -> Tensor:
+    def at(self, time: float, row: int | None) -> Tensor:
+        """One species, (B,), or all, (species, B)."""
         position = (time - self.start) / self.step
         if position <= 1e-9:
-            return self.values[0] if row is None else self.values[0][row]
-        k = min(int(position + 1e-9), len(self.values) - 2)
+            return self.before if row is None else self.before[row]
+        k = min(int(position + 1e-9), self.dropped + len(self.values) - 2)
         s = position - k
+        k -= self.dropped
+        if abs(s) <= 1e-9 or abs(s - 1) <= 1e-9:  # the end of a step
+            value = self.values[k + round(s)]
+            return value if row is None else value[row]
         ends = (self.values[k], self.values[k + 1], self.slopes[k], self.slopes[k + 1])
         left, right, rise, fall = ends if row is None else (end[row] for end in ends)
         h = self.step
         return (
             (1 + 2 * s) * (1 - s) ** 2 * left
-            + s * (1 - s) ** 2 * h * rise
             + s * s * (3 - 2 * s) * right
-            + s * s * (s - 1) * h * fall
+            + (s * (1 - s) ** 2 * h * rise + s * s * (s - 1) * h * fall)
         )

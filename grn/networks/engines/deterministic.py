@@ -11,13 +11,18 @@ from grn.integrate import Solver, method_kind, solve_equations
 from grn.networks.engines.delays import solve_delayed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
     from grn.networks.equations import RateEquations
 
-MOST_STEPS = 100_000  # between two output times, where the solver sets no limit: minutes of work
+    Slope = Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
+
+MOST_STEPS = 100_000  # of an adaptive method between two output times, where the solver sets no limit
+MOST_FIXED_STEPS = 10_000_000
+LOOK_AFTER = 12_000  # evaluations: then, and again after as many, see how far they came
+MOST_EVALUATIONS = 1e8  # foreseen: at some 10,000 a second already hours
 MOST_LANDINGS = 32  # output times up to here are ends of steps; more would dictate the steps
 
 
@@ -64,10 +69,18 @@ def solve(equations: RateEquations, y: Tensor, times: Tensor, solver: Solver | N
     if equations.system.derivatives.delayed:
         return solve_delayed(equations, y, moments, solver)
     adaptive = method_kind(solver.method) == "adaptive"
+    span = float(moments[-1] - moments[0])
+    if solver.step_size is not None and span / solver.step_size > MOST_FIXED_STEPS:
+        raise ValueError(
+            f"the span of {span:g} would take {span / solver.step_size:.3g} steps of step_size = "
+            f"{solver.step_size:g}, and the limit is {MOST_FIXED_STEPS:,}: use a larger step_size"
+        )
+    slope = _slope_of(equations)
     if adaptive and solver.max_steps is None:
         solver = replace(solver, max_steps=MOST_STEPS)
+        slope = _watched(slope, float(moments[0]), span)
     (path,), _ = solve_equations(
-        lambda time, state: (equations(time, state[0]),),
+        slope,
         (y,),
         moments,
         solver,
@@ -76,6 +89,30 @@ def solve(equations: RateEquations, y: Tensor, times: Tensor, solver: Solver | N
         land=adaptive and (solver.method == "dopri8" or len(moments) <= MOST_LANDINGS),
     )
     return path
+
+
+def _slope_of(equations: RateEquations) -> Slope:
+    return lambda time, state: (equations(time, state[0]),)
+
+
+def _watched(slope: Slope, begin: float, span: float) -> Slope:
+    """Return the same slope, which ends a run that comes on so slowly that it would not end."""
+    evaluations, reached = 0, 0.0
+
+    def watched(time: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        nonlocal evaluations, reached
+        evaluations += 1
+        if evaluations % LOOK_AFTER == 0:
+            reached = max(reached, (float(time) - begin) / span)  # the adjoint goes back in time
+            if evaluations > reached * MOST_EVALUATIONS:
+                raise RuntimeError(
+                    f"{evaluations:,} evaluations came only to time {begin + reached * span:.6g} of "
+                    f"{begin + span:g}: where the system is stiff, use "
+                    "Solver(method='scipy_solver'), else a shorter time; max_steps of the solver lifts this"
+                )
+        return slope(time, state)
+
+    return watched
 
 
 def trajectory_norm(parts: Sequence[Tensor]) -> Tensor:
