@@ -10,7 +10,7 @@ tensor([0.0200, 0.9876])
 from grn import analytic
 from grn.dynamics import ExpressionDynamics
 from grn.integrate import Solver, Trajectory, integrate
-from grn.kernels import advance, suggested_steps
+from grn.kernels import Advance, advance, advance_with_error, suggested_steps
 from grn.kinetics import PRESETS, Kinetics, Preset, hill
 from grn.regulation import (
     Autoactivation,
@@ -24,6 +24,7 @@ from grn.state import ExpressionState
 
 __all__ = [
     "PRESETS",
+    "Advance",
     "Autoactivation",
     "ConnectionBlock",
     "Cooperation",
@@ -36,6 +37,7 @@ __all__ = [
     "Solver",
     "Trajectory",
     "advance",
+    "advance_with_error",
     "analytic",
     "hill",
     "integrate",

@@ -181,7 +181,8 @@ def check_fit(
                 f"{name} must have the shape of the state {tuple(like.shape)}, got {tuple(tensor.shape)}"
             )
         same_place = tensor.device == like.device or (tensor.ndim == 0 and tensor.device.type == "cpu")
-        if not same_place or tensor.dtype != like.dtype:
+        narrow = like.dtype in (torch.bfloat16, torch.float16) and tensor.dtype == torch.float32
+        if not same_place or not (tensor.dtype == like.dtype or narrow):
             raise ValueError(
                 f"{name} must have the dtype and device of the state ({like.dtype} on {like.device}), "
                 f"got {tensor.dtype} on {tensor.device}; convert with .to()"
@@ -198,6 +199,8 @@ def check_fit(
 
 def check_values(state: ExpressionState, induction: Tensor | None) -> None:
     """Raise ValueError if the state is not finite or an induction is negative or NaN; one wait for a GPU."""
+    if state.genes == 0:
+        return
     named = list(zip(("mrna", "protein", "log_threshold"), state.tensors(), strict=False))
     good = []
     for _, tensor in named:

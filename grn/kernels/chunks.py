@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SHORT, LONG = 0.03, 0.15  # seconds: shorter ranges are made larger, longer ones smaller
 
 
-def run_in_chunks(work: Callable[[int, int], bool], batch: int) -> None:
+def run_in_chunks(work: Callable[[int, int], bool], batch: int, *, first: int = 1, least: int = 1) -> None:
     """Call ``work(begin, end)`` over ranges that cover the batch, until one returns False.
 
     Ranges are taken in order, so what a failing range leaves undone lies behind it. They are sized by the
@@ -27,6 +27,10 @@ def run_in_chunks(work: Callable[[int, int], bool], batch: int) -> None:
         Compiled code on a range; True where all went well.
     batch : int
         Members of the batch.
+    first : int
+        Members of the first range that a thread takes.
+    least : int
+        Members for which a further thread is worth its start.
 
     Examples
     --------
@@ -35,7 +39,7 @@ def run_in_chunks(work: Callable[[int, int], bool], batch: int) -> None:
     >>> sorted(done) == list(range(10))
     True
     """
-    threads = max(1, min(torch.get_num_threads(), batch))
+    threads = max(1, min(torch.get_num_threads(), batch // least))
     taken, stopped, lock = 0, False, Lock()
 
     def take(wanted: int) -> tuple[int, int]:
@@ -49,7 +53,7 @@ def run_in_chunks(work: Callable[[int, int], bool], batch: int) -> None:
 
     def worker() -> None:
         nonlocal stopped
-        wanted = 1
+        wanted = first
         while True:
             begin, end = take(wanted)
             if begin == end:
@@ -63,9 +67,11 @@ def run_in_chunks(work: Callable[[int, int], bool], batch: int) -> None:
     if threads == 1:
         worker()
         return
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads - 1) as pool:
         try:
-            for future in [pool.submit(worker) for _ in range(threads)]:
+            others = [pool.submit(worker) for _ in range(threads - 1)]
+            worker()  # this thread does its share
+            for future in others:
                 future.result()
         except BaseException:
             stopped = True

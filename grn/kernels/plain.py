@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from grn.kernels.exponential import map_weights
+from grn.kernels.exponential import defect_weights, map_weights, slope_bound, step_weights
 from grn.regulation import Cooperation, Homeostasis, promoter_input
 
 if TYPE_CHECKING:
@@ -16,23 +16,71 @@ if TYPE_CHECKING:
     from grn.kinetics import Kinetics
 
 
-def advance_torch(
+def march_separable(
+    m: Tensor,
+    p: Tensor,
+    induction: Tensor,
+    *,
+    hours: float,
+    kinetics: Kinetics,
+    autoactivation: float,
+    steps: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Carry genes that do not act on each other; return m, p and the estimated error of either."""
+    step = hours / steps
+    weights = _cast(step_weights(*kinetics.rates, step), m)
+    half, full = weights.half, weights.full
+    b, n = kinetics.basal, kinetics.hill_coefficient
+    error = torch.zeros_like(m, requires_grad=False)
+    if autoactivation == 0.0:  # the promoter's activity stays as it is: one propagator a step is exact
+        h = kinetics.promoter_activity(induction)
+        for _ in range(steps):
+            m, p = full.mrna_kept * m + full.mrna_made * h, _protein(full, m, p, h)
+        return m, p, error
+    gain = slope_bound(n, autoactivation) / (1.0 - b)
+    defects = defect_weights(weights, kinetics.protein_decay * step)
+    (middle_p, middle_m, middle_p_after, middle_m_after), (_, last_h) = defects
+    (_, m2, m3), (p1, _, p3) = weights.mrna, weights.protein
+    m_error, p_error = error, error
+
+    def activity(protein: Tensor) -> Tensor:
+        return kinetics.promoter_activity(promoter_input(induction, protein, autoactivation=autoactivation))
+
+    for _ in range(steps):
+        h1 = activity(p)
+        h2 = activity(_protein(half, m, p, h1))
+        h3 = activity(_protein(full, m, p, h2))
+        next_m, next_p = _finish(weights, m, p, h1, h2, h3)
+        with torch.no_grad():
+            ends = middle_p * p + middle_m * m + middle_p_after * next_p + middle_m_after * next_m
+            at_middle = ends - half.protein_made * h1
+            at_last = p1 * h1 + last_h * h2 + p3 * h3
+            slope2, slope3 = gain * (h2 - b) * (1.0 - h2), gain * (h3 - b) * (1.0 - h3)
+            missed = torch.maximum(m2 * (slope2 * at_middle.abs()), m3 * (slope3 * at_last.abs()))
+            fed = slope2 * p_error
+            m_error = full.mrna_kept * m_error + full.mrna_made * fed + missed
+            p_error = _protein(full, m_error, p_error, fed).clamp(max=1.0)
+        m, p = next_m, next_p
+    return m, p, torch.maximum(m_error, p_error)
+
+
+def march_coupled(
     tensors: tuple[Tensor, ...],
     induction: Tensor,
     *,
-    weights: StepWeights,
-    steps: int,
-    step: float,
+    hours: float,
     kinetics: Kinetics,
     autoactivation: float,
     cooperation: Cooperation | None,
     homeostasis: Homeostasis | None,
+    steps: int,
 ) -> tuple[Tensor, ...]:
-    """Carry (m, p[, log K]) through ``steps`` steps of ``step`` hours; inputs are left alone."""
+    """Carry genes that cooperate or share a threshold through ``steps`` equal steps."""
+    step = hours / steps
+    weights = _cast(step_weights(*kinetics.rates, step), induction)
+    quarter, half, full = weights.quarter, weights.half, weights.full
     m, p = tensors[0], tensors[1]
     theta = tensors[2] if homeostasis is not None else None
-    quarter, half, full = weights.quarter, weights.half, weights.full
-    constant = autoactivation == 0.0 and homeostasis is None and cooperation is None
 
     def activity(protein: Tensor, log_threshold: Tensor | None) -> Tensor:
         x = promoter_input(
@@ -44,11 +92,7 @@ def advance_torch(
         )
         return kinetics.promoter_activity(x)
 
-    held = activity(p, None) if constant else None
     for _ in range(steps):
-        if held is not None:
-            m, p = full.mrna_kept * m + full.mrna_made * held, _protein(full, m, p, held)
-            continue
         h1 = activity(p, theta)
         p2 = _protein(half, m, p, h1)
         theta2 = theta3 = theta
@@ -62,23 +106,32 @@ def advance_torch(
         if homeostasis is not None and theta is not None:
             rho3 = homeostasis.expressed_fraction(p3)
             theta3 = theta + drift * ((rho1 + 4 * rho2 + rho3) / 6 - homeostasis.target)
-        h3 = activity(p3, theta3)
-        w1, w2, w3 = weights.protein
-        p = full.protein_kept * p + full.translated * m + (w1 * h1 + w2 * h2 + w3 * h3)
-        w1, w2, w3 = weights.mrna
-        m = full.mrna_kept * m + (w1 * h1 + w2 * h2 + w3 * h3)
+        m, p = _finish(weights, m, p, h1, h2, activity(p3, theta3))
         theta = theta3
     return (m, p) if theta is None else (m, p, theta)
 
 
-def cast_weights(weights: StepWeights, like: Tensor) -> StepWeights:
+def _protein(flow: Propagator, m: Tensor, p: Tensor, h: Tensor) -> Tensor:
+    return flow.protein_kept * p + flow.translated * m + flow.protein_made * h
+
+
+def _finish(
+    weights: StepWeights, m: Tensor, p: Tensor, h1: Tensor, h2: Tensor, h3: Tensor
+) -> tuple[Tensor, Tensor]:
+    """End of a step: the parabola through three activities, integrated exactly."""
+    full = weights.full
+    m1, m2, m3 = weights.mrna
+    p1, p2, p3 = weights.protein
+    return (
+        full.mrna_kept * m + (m1 * h1 + m2 * h2 + m3 * h3),
+        full.protein_kept * p + full.translated * m + (p1 * h1 + p2 * h2 + p3 * h3),
+    )
+
+
+def _cast(weights: StepWeights, like: Tensor) -> StepWeights:
     """Tensor weights in the dtype and on the device of ``like``; floats are left as they are."""
 
     def cast(value: float | Tensor) -> float | Tensor:
         return value.to(like.device, like.dtype) if isinstance(value, torch.Tensor) else value
 
     return map_weights(cast, weights)
-
-
-def _protein(flow: Propagator, m: Tensor, p: Tensor, h: Tensor) -> Tensor:
-    return flow.protein_kept * p + flow.translated * m + flow.protein_made * h
