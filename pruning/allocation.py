@@ -59,7 +59,7 @@ class Budget:
                 ]
             )
         mask = top_k_mask(score, self.live, prefer)
-        live = torch.stack([mask[span].sum() for span in spans]).tolist()
+        live = torch.stack([mask[span].count_nonzero() for span in spans]).tolist()
         if all(count >= floor for count, floor in zip(live, self.floors, strict=True)):
             return mask
         protected = torch.cat(

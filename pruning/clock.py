@@ -62,6 +62,10 @@ class UpdateClock:
         """Whether masks are updated after this step."""
         return step == self.last or (step % self.every == 0 and self.first <= step <= self.last)
 
+    def interval(self, step: int) -> int:
+        """Number of the interval between updates that a step after the start belongs to, from 1."""
+        return -(-step // self.every)
+
     def observes_before(self, step: int, gradient_steps: int) -> bool:
         """Whether gradients of the step after ``step`` count for the coming update."""
         regular = (step // self.every + 1) * self.every

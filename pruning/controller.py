@@ -19,10 +19,11 @@ from pruning.gates import Gates, Granularity
 from pruning.gradients import GradientObserver
 from pruning.importance import Importance, mean_over
 from pruning.optimizer_state import forget_curvature, parameter_ids, reset_entries
-from pruning.policies.base import GatingContext, GatingPolicy, PolicyState
+from pruning.policies.base import GatingContext, GatingDecision, GatingPolicy, PolicyState
 from pruning.schedule import Schedule
 from pruning.topology import TopologySnapshot, layer_table, take_snapshot
 
+_MOST_SHORT = torch.iinfo(torch.int16).max  # updates that are counted in two bytes
 _OPEN: WeakSet["PruningController"] = WeakSet()  # controllers that listen to an optimizer
 
 
@@ -172,10 +173,10 @@ class PruningController:
         self._state: PolicyState = {}
         self._budget(schedule.final_sparsity)  # refuses what cannot be met, before any work
         device = self.gates.device
-        self._live = torch.ones(self.gates.total, dtype=torch.bool, device=device)
-        self._silent = ~self._live
-        self._born_at = torch.zeros(self.gates.total, dtype=torch.int32, device=device)
-        self._live_count = self.gates.total
+        # Updates come at most once an interval, so that its number dates a birth; 0 is the start.
+        ages = torch.int16 if self._clock.interval(self._clock.last) <= _MOST_SHORT else torch.int32
+        self._born_in = torch.zeros(self.gates.total, dtype=ages, device=device)
+        self._set_mask(torch.ones(self.gates.total, dtype=torch.bool, device=device))
         self._gradients = GradientObserver(self.gates)
         self.gates.refuse_non_finite(self.gates.magnitude(), "controller refused: weights")
         if schedule.sparse_from_start:
@@ -211,7 +212,7 @@ class PruningController:
     @property
     def live_parameters(self) -> int:
         """Gated weights (and, with unit gates, biases) that are live."""
-        counts = self.gates.live_per_layer(self._live)
+        counts = self.gates.live_per_layer(~self._silent)
         return sum(
             count * (layer.weights_per_gate + (layer.bias is not None))
             for layer, count in zip(self.gates.layers, counts, strict=True)
@@ -225,18 +226,19 @@ class PruningController:
     @property
     def mask(self) -> Tensor:
         """Current mask of all gates, boolean, flat; a copy."""
-        return self._live.clone()
+        return ~self._silent
 
     @property
     def expression(self) -> Tensor | None:
         """Current protein level of every gate, flat, where the policy has one; a copy."""
         protein = self._state.get("protein")
-        return None if protein is None else protein.clone()
+        return None if protein is None else protein.to(torch.float32, copy=True)
 
     def masks(self) -> dict[str, Tensor]:
         """Masks of each gated weight, boolean, in the weight's shape."""
+        live = ~self._silent
         return {
-            layer.name: layer.broadcastable(self._live).expand(layer.weight.shape).clone()
+            layer.name: layer.broadcastable(live).expand(layer.weight.shape).clone()
             for layer in self.gates.layers
         }
 
@@ -247,7 +249,44 @@ class PruningController:
             f"{self.total_steps:,}, {len(self.history)} updates, "
             f"target sparsity {self.schedule.final_sparsity:g}"
         )
-        return f"{state}\n{layer_table(self.gates, self.gates.live_per_layer(self._live))}"
+        return f"{state}\n{layer_table(self.gates, self.gates.live_per_layer(~self._silent))}"
+
+    def memory(self) -> dict[str, int]:
+        """Bytes that the controller and its policy hold now, by purpose.
+
+        Returns
+        -------
+        dict of str to int
+            ``"mask"``: one byte a gate. ``"ages"``: two, or four in a run of 32,768 updates or more.
+            ``"policy_state"``: what the policy remembers, eight for :class:`~pruning.ExpressionGating`.
+            ``"gradient_sums"``: four a gated weight during the steps before an update that are observed, none
+            otherwise. ``"history"``: the record of the run, one bit a gate and update if it keeps masks.
+
+        Examples
+        --------
+        >>> from pruning import CubicSchedule, ExpressionGating
+        >>> model = nn.Sequential(nn.Linear(100, 100))
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> controller = PruningController(
+        ...     model, optimizer, policy=ExpressionGating(),
+        ...     schedule=CubicSchedule(final_sparsity=0.5), total_steps=8, update_every=2)
+        >>> for _ in range(3):
+        ...     loss = model(torch.ones(1, 100)).square().mean()
+        ...     optimizer.zero_grad(); loss.backward(); optimizer.step()
+        >>> controller.memory()
+        {'mask': 10000, 'ages': 20000, 'policy_state': 80004, 'gradient_sums': 40000, 'history': 1570}
+        """
+        storages = {
+            storage.data_ptr(): storage.nbytes()  # two views of one tensor hold it once
+            for storage in (tensor.untyped_storage() for tensor in self._state.values())
+        }
+        return {
+            "mask": self._silent.nbytes,
+            "ages": self._born_in.nbytes,
+            "policy_state": sum(storages.values()),
+            "gradient_sums": self._gradients.memory(),
+            "history": sum(snapshot.nbytes for snapshot in self.history),
+        }
 
     # ------------------------------------------------------------------ what a loop may call
 
@@ -283,8 +322,8 @@ class PruningController:
             "epochs": self.epochs,
             "seconds": self.seconds,
             "accuracies": list(self.accuracies),
-            "live": self._live.clone(),
-            "born_at": self._born_at.clone(),
+            "live": ~self._silent,
+            "born_in": self._born_in.clone(),
             "policy_state": {key: value.clone() for key, value in self._state.items()},
             "gradients": self._gradients.state_dict(),
             "history": [snapshot.state_dict() for snapshot in self.history],
@@ -310,7 +349,7 @@ class PruningController:
                 )
         device = self.gates.device
         try:
-            live, born_at = state["live"].to(device).clone(), state["born_at"].to(device).clone()
+            live, born_in = state["live"].to(device).clone(), state["born_in"].to(device).clone()
             policy_state = {key: value.to(device).clone() for key, value in state["policy_state"].items()}
             history = [TopologySnapshot.from_state_dict(item, self.gates) for item in state["history"]]
             gradients = GradientObserver(self.gates)
@@ -318,18 +357,19 @@ class PruningController:
             counters = state["steps"], state["epochs"], state["seconds"], list(state["accuracies"])
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a controller's state: {error!r}") from None
-        if live.shape != self._live.shape or live.dtype != torch.bool or born_at.shape != live.shape:
-            raise ValueError(
-                f"not a controller's state: it must hold masks of {self.gates.total} gates, "
-                f"got {live.dtype} of shape {tuple(live.shape)}"
-            )
+        for name, found, held in (("masks", live, self._silent), ("ages", born_in, self._born_in)):
+            if found.shape != held.shape or found.dtype != held.dtype:
+                raise ValueError(
+                    f"not a controller's state: it must hold {name} of {self.gates.total} gates in "
+                    f"{held.dtype}, got {found.dtype} of shape {tuple(found.shape)}"
+                )
         self._set_mask(live)
-        self._born_at = born_at
+        self._born_in = born_in
         self._state = policy_state
         self._gradients = gradients
         self.history = history
         self.steps, self.epochs, self.seconds, self.accuracies = counters
-        self.gates.silence(self._silent)
+        self._clear_weights()
 
     def _identity(self) -> dict[str, Any]:
         """What a checkpoint must share with this controller, as JSON values."""
@@ -381,16 +421,13 @@ class PruningController:
             self.steps, self.importance.gradient_steps
         ):
             self._gradients.add(self._optimizer)
-        with torch.no_grad():
-            for layer, parameter in self.gates.parameters():
-                if parameter.grad is not None:
-                    silent = self.gates.view_for(layer, parameter, self._silent)
-                    parameter.grad.masked_fill_(silent, 0.0)
+        for part in self._silent_parts:
+            part.clear_gradient()
         self.seconds += time.perf_counter() - started
 
     def _after_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         started = time.perf_counter()
-        self.gates.silence(self._silent)
+        self._clear_weights()
         self.steps += 1
         if self._clock.updates_at(self.steps):
             self._update()
@@ -411,60 +448,30 @@ class PruningController:
         generator = self._generator()
         priority = torch.rand(self.gates.total, generator=generator, device=self.gates.device)
         self._set_mask(self._budget(self.schedule.sparsity(0.0)).select(priority))
-        self.gates.silence(self._silent)
+        self._clear_weights()
 
     def _update(self) -> None:
-        progress = self.steps / self.total_steps
-        magnitude = self.gates.magnitude()
-        gradient, taylor = self._gradients.read()
-        self._gradients.clear()  # before a refusal, or what was observed would refuse every later update too
-        refused = f"update refused at step {self.steps} and masks are unchanged: "
-        self.gates.refuse_non_finite(magnitude, f"{refused}weights")
-        self.gates.refuse_non_finite(gradient + taylor, f"{refused}gradients")
-        age = torch.where(self._live, (self.steps - self._born_at) / self.total_steps, 0.0)
-        reborn = self._live & (self._born_at > 0)
-        protected = reborn & (self.steps - self._born_at <= self.protection * self.update_every)
         sparsity = self._clock.sparsity(self.steps)
-        context = GatingContext(
-            gates=self.gates,
-            live=self._live,
-            protected=protected,
-            magnitude=magnitude,
-            gradient=gradient,
-            taylor=taylor,
-            age=age,
-            budget=self._budget(sparsity),
-            target_sparsity=sparsity,
-            training_progress=progress,
-            gating_progress=self._clock.gating_progress(self.steps),
-            importance_weights=self.importance,
-            accuracies=tuple(self.accuracies),
-            generator=self._generator(),
-        )
-        with torch.no_grad():
-            decision = self.policy.decide(context, self._state)
-        if decision.mask.shape != self._live.shape or decision.mask.dtype != torch.bool:
-            raise ValueError(
-                f"policy {type(self.policy).__name__} must return a boolean mask of {self.gates.total} "
-                f"gates, got {decision.mask.dtype} of shape {tuple(decision.mask.shape)}"
-            )
-        born = decision.mask & ~self._live
-        died = self._live & ~decision.mask
-        lifetime = mean_over(age * self.total_steps, died) if bool(died.any()) else None
+        generator = self._generator()
+        decision = self._decide(sparsity, generator)
+        live = ~self._silent
+        born = decision.mask & self._silent
+        died = live & ~decision.mask
+        lifetime = mean_over(self._elapsed(), died) if bool(died.any()) else None
+        flipped = born | died
         for layer, parameter in self.gates.parameters():
-            flipped = self.gates.view_for(layer, parameter, born | died)
-            reset_entries(self._optimizer, parameter, flipped)
+            reset_entries(self._optimizer, parameter, self.gates.view_for(layer, parameter, flipped))
         forget_curvature(self._optimizer)
-        self._born_at.masked_fill_(born, self.steps)
+        self._born_in.masked_fill_(born, self._clock.interval(self.steps))
         self._set_mask(decision.mask)
-        self.gates.silence(self._silent)
+        self._clear_weights()
         if self.gates.granularity == "unit":
-            self.gates.renew_units(born, context.generator)
+            self.gates.renew_units(born, generator)
         self._state = dict(decision.state)
         self.history.append(
             take_snapshot(
                 self.gates,
-                self._live,
+                decision.mask,
                 born,
                 died,
                 step=self.steps,
@@ -477,10 +484,54 @@ class PruningController:
             )
         )
 
+    def _decide(self, sparsity: float, generator: Generator) -> GatingDecision:
+        """Show the policy the gates; what was measured for it is given back when it has answered."""
+        # Taken before a refusal, or what was observed would refuse every later update too.
+        gradient, taylor = self._gradients.take()
+        magnitude = self.gates.magnitude()
+        refused = f"update refused at step {self.steps} and masks are unchanged: "
+        self.gates.refuse_non_finite(magnitude, f"{refused}weights")
+        self.gates.refuse_non_finite(gradient, f"{refused}gradients")
+        self.gates.refuse_non_finite(taylor, f"{refused}gradients")
+        live = ~self._silent
+        youngest = self._clock.interval(self.steps) - self.protection
+        context = GatingContext(
+            gates=self.gates,
+            live=live,
+            protected=live & (self._born_in >= max(1, youngest)),
+            magnitude=magnitude,
+            gradient=gradient,
+            taylor=taylor,
+            age=self._elapsed().div_(self.total_steps).masked_fill_(self._silent, 0.0),
+            budget=self._budget(sparsity),
+            target_sparsity=sparsity,
+            training_progress=self.steps / self.total_steps,
+            gating_progress=self._clock.gating_progress(self.steps),
+            importance_weights=self.importance,
+            accuracies=tuple(self.accuracies),
+            generator=generator,
+        )
+        with torch.no_grad():
+            decision = self.policy.decide(context, self._state)
+        if decision.mask.shape != live.shape or decision.mask.dtype != torch.bool:
+            raise ValueError(
+                f"policy {type(self.policy).__name__} must return a boolean mask of {self.gates.total} "
+                f"gates, got {decision.mask.dtype} of shape {tuple(decision.mask.shape)}"
+            )
+        return decision
+
+    def _elapsed(self) -> Tensor:
+        """Optimizer steps since each gate last came alive, float32."""
+        return self._born_in.float().mul_(-self.update_every).add_(self.steps)
+
     def _set_mask(self, mask: Tensor) -> None:
-        self._live = mask
         self._silent = ~mask
-        self._live_count = int(mask.sum())
+        self._silent_parts = self.gates.silent_parts(self._silent)
+        self._live_count = int(mask.count_nonzero())
+
+    def _clear_weights(self) -> None:
+        for part in self._silent_parts:
+            part.clear_weight()
 
 
 def _difference(theirs: Any, ours: Any) -> tuple[str, str]:

@@ -4,6 +4,7 @@ A *gate* decides whether a connection is live. All gates of all layers form one 
 order, so that one call of a gene-expression step, a sort or a threshold serves the whole network.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,6 +13,8 @@ from typing import Literal, get_args
 
 import torch
 from torch import Generator, Tensor, nn
+
+from pruning.silence import SilentPart
 
 Granularity = Literal["weight", "connection", "unit"]
 GATEABLE = (nn.Linear, nn.Conv1d, nn.Conv2d)
@@ -246,23 +249,36 @@ class Gates:
         """View of ``flat`` that broadcasts against one gated parameter of ``layer``."""
         return flat[layer.slice] if parameter is layer.bias else layer.broadcastable(flat)
 
-    def silence(self, silent: Tensor) -> None:
-        """Set silent weights to zero in place.
+    def silent_parts(self, silent: Tensor) -> list[SilentPart]:
+        """Parameters of the layers in which any gate is silent (one device synchronisation).
 
-        ``silent`` is boolean, shape (gates,). ``masked_fill`` rather than a product: it clears NaN and
-        infinity as well.
+        ``silent`` is boolean, shape (gates,); the parts are views of it.
         """
-        with torch.no_grad():
-            for layer, parameter in self.parameters():
-                parameter.masked_fill_(self.view_for(layer, parameter, silent), 0.0)
+        counts = dict(zip(self.layers, self.live_per_layer(silent), strict=True))
+        return [
+            SilentPart.of(parameter, self.view_for(layer, parameter, silent))
+            for layer, parameter in self.parameters()
+            if counts[layer]
+        ]
+
+    def silence(self, silent: Tensor) -> None:
+        """Set silent weights to zero in place, NaN and infinity as well.
+
+        ``silent`` is boolean, shape (gates,).
+        """
+        for part in self.silent_parts(silent):
+            part.clear_weight()
 
     def live_per_layer(self, live: Tensor) -> list[int]:
         """Count live gates layer by layer (one device synchronisation)."""
-        return torch.stack([live[layer.slice].sum() for layer in self.layers]).tolist()
+        return torch.stack([live[layer.slice].count_nonzero() for layer in self.layers]).tolist()
 
     def magnitude(self) -> Tensor:
         """Mean absolute weight of each gate, float32, shape (gates,)."""
-        return torch.cat([layer.mean_per_gate(layer.weight.detach().abs().float()) for layer in self.layers])
+        flat = torch.empty(self.total, device=self.device)
+        for layer in self.layers:
+            flat[layer.slice] = layer.mean_per_gate(layer.weight.detach().abs().float())
+        return flat
 
     def refuse_non_finite(self, values: Tensor, what: str) -> None:
         """Raise if a gate's value is not finite, naming the first such layer.
@@ -272,9 +288,9 @@ class Gates:
         FloatingPointError
             Begins with ``what``.
         """
-        finite = torch.isfinite(values)
-        if bool(finite.all()):
+        if math.isfinite(float(values.sum())):  # one number instead of a mask; a sum may overflow by itself
             return
+        finite = torch.isfinite(values)
         for layer in self.layers:
             bad = int((~finite[layer.slice]).sum())
             if bad:

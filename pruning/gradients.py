@@ -35,14 +35,14 @@ class GradientObserver:
             gradient = layer.weight.grad
             if gradient is None:
                 continue
-            observed = unscaled(optimizer, gradient.detach()).float()
+            observed = unscaled(optimizer, gradient.detach())
             if layer.name in self._sums:
-                self._sums[layer.name] += observed
+                self._sums[layer.name].add_(observed)
             else:
-                self._sums[layer.name] = observed.clone()
+                self._sums[layer.name] = observed.to(torch.float32, copy=True)
 
-    def read(self) -> tuple[Tensor, Tensor]:
-        """|g| and |g·w| of every gate.
+    def take(self) -> tuple[Tensor, Tensor]:
+        """|g| and |g·w| of every gate; what was observed is forgotten and its memory given back.
 
         Returns
         -------
@@ -52,24 +52,26 @@ class GradientObserver:
             Absolute first-order change of the loss if the gate were silenced, divided by its weights,
             shape (gates,).
         """
-        gradients, taylors = [], []
+        sums, count = self._sums, self._count
+        self._sums, self._count = {}, 0
+        if not sums:  # a policy that needs no gradient: zeros that take no memory
+            nothing = torch.zeros((), device=self._gates.device).expand(self._gates.total)
+            return nothing, nothing
+        gradient = torch.zeros(self._gates.total, device=self._gates.device)
+        taylor = torch.zeros_like(gradient)
         for layer in self._gates.layers:
-            total = self._sums.get(layer.name)
+            total = sums.pop(layer.name, None)
             if total is None:
-                zero = torch.zeros(layer.gates, device=self._gates.device)
-                gradients.append(zero)
-                taylors.append(zero)
                 continue
-            mean = total / max(1, self._count)
-            gradients.append(layer.mean_per_gate(mean.abs()))
-            change = layer.sum_per_gate(mean * layer.weight.detach().float()).abs()
-            taylors.append(change / layer.weights_per_gate)
-        return torch.cat(gradients), torch.cat(taylors)
+            mean = total.div_(count)
+            change = layer.sum_per_gate(mean * layer.weight.detach().float()).abs_()
+            taylor[layer.slice] = change.div_(layer.weights_per_gate)
+            gradient[layer.slice] = layer.mean_per_gate(mean.abs_())
+        return gradient, taylor
 
-    def clear(self) -> None:
-        """Forget what was observed, and give its memory back."""
-        self._sums = {}
-        self._count = 0
+    def memory(self) -> int:
+        """Bytes of the sums, 4 a gated weight while gradients are observed."""
+        return sum(total.nbytes for total in self._sums.values())
 
     def state_dict(self) -> dict[str, Any]:
         """Sums and count, for a checkpoint between updates."""

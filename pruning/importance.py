@@ -93,13 +93,13 @@ class Importance:
         alpha = self.saliency_at(gating_progress)
         if alpha > 0.0:
             scale = torch.where(live, mean_over(saliency, live), mean_over(saliency, ~live))
-            score = score + alpha * unit * (saliency / scale)
+            score = torch.div(saliency, scale, out=scale).mul_(alpha * unit).add_(score)
         if self.age > 0.0:
-            score = score + self.age * unit * (age / mean_over(age, live))
+            score = (age / mean_over(age, live)).mul_(self.age * unit).add_(score)
         return score
 
 
 def mean_over(values: Tensor, where: Tensor) -> Tensor:
     """Mean of the chosen values, 1 where that is zero or nothing is chosen: a divisor that is always safe."""
-    mean = torch.where(where, values, 0.0).sum() / where.sum().clamp(min=1)
+    mean = torch.where(where, values, 0.0).sum() / where.count_nonzero().clamp(min=1)
     return torch.where(mean > 0.0, mean, torch.ones_like(mean))

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer
 
+from pruning.silence import clear_where
+
 # State that does not start at zero, with the option that gives its start.
 _INITIAL_OPTION = {"step_size": "lr", "sum": "initial_accumulator_value"}
 
@@ -42,7 +44,11 @@ def reset_entries(optimizer: Optimizer, parameter: nn.Parameter, where: Tensor) 
     )
     for key, value in state.items():
         if isinstance(value, Tensor) and value.shape == parameter.shape and value.dim() > 0:
-            value.masked_fill_(where, float(options.get(_INITIAL_OPTION.get(key, ""), 0.0)))
+            start = float(options.get(_INITIAL_OPTION.get(key, ""), 0.0))
+            if start == 0.0:
+                clear_where(value, where)
+            else:
+                value.masked_fill_(where, start)
 
 
 def forget_curvature(optimizer: Optimizer) -> None:

@@ -11,9 +11,9 @@ from torch import Generator, Tensor
 
 
 def gumbel(shape: torch.Size, generator: Generator) -> Tensor:
-    """Standard Gumbel noise on the generator's device, float64 inside so that extremes are resolved."""
+    """Standard Gumbel noise on the generator's device, float64 so that extremes are resolved."""
     uniform = torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float64)
-    return -torch.log(-torch.log(uniform.clamp_(min=torch.finfo(torch.float64).tiny)))
+    return uniform.clamp_(min=torch.finfo(torch.float64).tiny).log_().neg_().log_().neg_()
 
 
 def restoration_score(deficit: Tensor, sigma: float, generator: Generator) -> Tensor:
@@ -47,11 +47,10 @@ def restoration_score(deficit: Tensor, sigma: float, generator: Generator) -> Te
     """
     if not (math.isfinite(sigma) and sigma >= 0.0):
         raise ValueError(f"sigma must be a finite breadth of at least 0, in units of importance, got {sigma}")
-    keys = -deficit.double()
     if sigma == 0.0:
-        return keys
+        return -deficit.double()
     # Keys stay in units of Δ (σ·Gumbel − Δ): dividing by a tiny σ would overflow.
-    return keys + sigma * gumbel(deficit.shape, generator)
+    return gumbel(deficit.shape, generator).mul_(sigma).sub_(deficit)
 
 
 def decayed_sigma(initial: float, gating_progress: float) -> float:

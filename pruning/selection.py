@@ -7,9 +7,10 @@ from torch import Tensor
 def top_k_mask(score: Tensor, count: int, prefer: Tensor | None = None) -> Tensor:
     """Mark exactly ``count`` of the highest scores.
 
-    Selection is by quickselect (``kthvalue``), linear in the number of scores and without the 2**24 limit of
-    ``torch.quantile``. Among equal scores, preferred ones come first, then lower indices: the result is
-    deterministic on every device.
+    Selection is linear in the number of scores and without the 2**24 limit of ``torch.quantile``: a compiled
+    radix select for float32 and float64 on the CPU, ``kthvalue`` elsewhere. Among equal scores (0.0 and -0.0
+    are equal), preferred ones come first, then lower indices: the result is deterministic on every device and
+    independent of the number of threads.
 
     Parameters
     ----------
@@ -43,6 +44,10 @@ def top_k_mask(score: Tensor, count: int, prefer: Tensor | None = None) -> Tenso
         return torch.zeros_like(score, dtype=torch.bool)
     if count == total:
         return torch.ones_like(score, dtype=torch.bool)
+    if _has_kernel(score):
+        from pruning.kernels.ranking import top_k_mask_of  # numba takes a second to import
+
+        return top_k_mask_of(score, count, prefer)
     threshold = kth_largest(score, count)
     above = score > threshold
     tied = score == threshold
@@ -64,4 +69,12 @@ def kth_largest(score: Tensor, count: int) -> Tensor:
     >>> kth_largest(torch.tensor([5.0, 1.0, 3.0]), 2).item()
     3.0
     """
+    if _has_kernel(score) and 0 < count <= score.numel():
+        from pruning.kernels.ranking import kth_largest_of  # numba takes a second to import
+
+        return kth_largest_of(score, count)
     return torch.kthvalue(score, score.numel() - count + 1).values
+
+
+def _has_kernel(score: Tensor) -> bool:
+    return score.device.type == "cpu" and score.dtype in (torch.float32, torch.float64)

@@ -1,9 +1,12 @@
 """The threshold τ of the source paper, §3.3."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
+
+from pruning.selection import kth_largest
 
 
 def initial_threshold(scores: Tensor) -> Tensor:
@@ -33,8 +36,8 @@ def median_threshold(scores: Tensor, live: Tensor) -> Tensor:
     >>> median_threshold(torch.tensor([9.0, 1.0, 2.0, 3.0, 4.0]), live).item()
     3.0
     """
-    chosen = scores[live]
-    return chosen.kthvalue(chosen.numel() // 2 + 1).values
+    count = int(live.count_nonzero())
+    return kth_largest(scores.masked_fill(~live, -math.inf), count - count // 2)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

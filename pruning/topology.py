@@ -94,6 +94,12 @@ class TopologySnapshot:
         return sum(layer.total for layer in self.layers)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the masks and of the sample."""
+        arrays = (self.sample_live, self.sample_expression, self.packed_masks)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    @property
     def churn(self) -> float:
         """Fraction of masks flipped by the update."""
         return (self.born + self.died) / self.total
@@ -217,8 +223,8 @@ def take_snapshot(
         sparsity=1.0 - sum(counts) / gates.total,
         target_sparsity=target_sparsity,
         live=sum(counts),
-        born=int(born.sum()),
-        died=int(died.sum()),
+        born=int(born.count_nonzero()),
+        died=int(died.count_nonzero()),
         lifetime=None if lifetime is None else float(lifetime),
         threshold=None if threshold is None else float(threshold),
         layers=layer_topologies(gates, counts),

@@ -21,7 +21,7 @@ MAY_USE = {
 # library -> where it may be imported: files, or folders with a trailing slash
 BELONGS = {
     "torchdiffeq": ("grn/integrate.py",),
-    "numba": ("grn/kernels/",),
+    "numba": ("grn/kernels/", "pruning/kernels/"),
     "plotly": ("grn/plot/", "studies/report/"),
     "kaleido": ("studies/",),
     "tyro": ("studies/",),

@@ -70,9 +70,13 @@ def carry_separable(
             p_after[start + i] = narrowed(work[BLOCK + i], p_after)
         left = 0
         if estimated:
+            good = np.int32(0)
             for i in range(size):
-                waiting[left] = i
-                left += 0 if max(work[3 * BLOCK + i], work[4 * BLOCK + i]) <= limit else 1
+                good += np.int32((work[3 * BLOCK + i] <= limit) & (work[4 * BLOCK + i] <= limit))
+            if good < size:  # a count is vectorised, a list is not, and mostly there is nothing to list
+                for i in range(size):
+                    waiting[left] = i
+                    left += 0 if max(work[3 * BLOCK + i], work[4 * BLOCK + i]) <= limit else 1
         if error.size:
             for i in range(size):
                 error[start + i] = max(work[3 * BLOCK + i], work[4 * BLOCK + i])

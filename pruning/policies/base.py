@@ -64,7 +64,7 @@ class GatingContext:
     accuracies: tuple[float, ...]
     generator: Generator
 
-    @cached_property
+    @property
     def saliency(self) -> Tensor:
         """I of Eq. 2: |g·w| where live, |g| where silent."""
         return torch.where(self.live, self.taylor, self.gradient)

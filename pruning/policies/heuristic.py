@@ -70,9 +70,9 @@ class HeuristicGating:
         )
         kept = passing | (capped & context.live)
         # In units of the mean weight, so that one σ suits every network.
-        deficit = (threshold - importance) / mean_over(context.magnitude, context.live)
+        deficit = (threshold - importance).div_(mean_over(context.magnitude, context.live))
         keys = restoration_score(deficit, self.sigma * remaining, context.generator)
-        restored = context.budget.select(keys.masked_fill(kept, math.inf), prefer=context.live)
+        restored = context.budget.select(keys.masked_fill_(kept, math.inf), prefer=context.live)
         return GatingDecision(
             mask=kept | restored, state={"threshold": threshold, "frozen": frozen}, threshold=threshold
         )
@@ -86,7 +86,7 @@ class HeuristicGating:
         threshold = state["threshold"]
         frozen = state["frozen"] | self.plateau.reached(context.accuracies)
         passing = context.live & (importance >= threshold)
-        while not bool(frozen) and int(passing.sum()) > context.budget.live:
+        while not bool(frozen) and int(passing.count_nonzero()) > context.budget.live:
             threshold = median_threshold(importance, passing)
             halved = passing & (importance >= threshold)
             if torch.equal(halved, passing):  # equal scores: no median parts them

@@ -58,7 +58,7 @@ class LiteralHeuristicGating:
             score = scores[layer.slice]
             mask = score >= initial_threshold(score)
             keys = restoration_score((score - score.mean()).abs(), sigma, context.generator)
-            silent = int((~mask).sum())
+            silent = int((~mask).count_nonzero())
             count = min(self.restored_per_layer, silent)
             masks.append(mask | top_k_mask(keys.masked_fill(mask, -math.inf), count))
         return GatingDecision(mask=torch.cat(masks))

@@ -1,5 +1,6 @@
 """The open-loop filter: Eq. 1 with every feedback and the Hill nonlinearity taken away."""
 
+import math
 from dataclasses import dataclass, field
 
 from grn import ExpressionState, Kinetics
@@ -46,7 +47,7 @@ class SmoothedImportanceGating:
         after = affine_response(before, importance, self.window, self.kinetics)
         protein = after.protein
         edge = kth_largest(protein, context.budget.live)
-        score = context.keep_protected(protein + self.margin * edge * context.live)
+        score = (self.margin * edge * context.live).add_(protein).masked_fill_(context.protected, math.inf)
         return GatingDecision(
             mask=context.budget.select(score, prefer=context.live),
             state={"mrna": after.mrna, "protein": protein},

@@ -78,7 +78,10 @@ def test_suggested_steps_hold_the_error(random_genes, layers, gamma_p, n, a, c):
     kinetics = Kinetics(mrna_decay=1.0, protein_decay=gamma_p, hill_coefficient=n)
     neighbours = Cooperation(strength=c, blocks=layers) if c else None
     for hours in (0.1, 0.5, 10.0):
-        found = advance(state, q, hours, kinetics=kinetics, autoactivation=a, cooperation=neighbours)
+        steps = suggested_steps(kinetics, hours, autoactivation=a, cooperation=c)
+        found = advance(
+            state, q, hours, kinetics=kinetics, autoactivation=a, cooperation=neighbours, steps=steps
+        )
         dynamics = ExpressionDynamics(kinetics, q, autoactivation=a, cooperation=neighbours)
         exact = integrate(dynamics, state, hours, TIGHT).final
         assert difference(found, exact) < 1e-5
@@ -89,8 +92,11 @@ def test_suggested_steps_hold_the_error_with_homeostasis(random_genes):
         control = Homeostasis(rate=rate, target=0.3, width=width)
         state, q = random_genes(log_threshold=0.0)
         dynamics = ExpressionDynamics(Kinetics(protein_decay=0.5), q, homeostasis=control)
-        found = advance(state, q, hours, kinetics=dynamics.kinetics, homeostasis=control)
-        assert difference(found, integrate(dynamics, state, hours, TIGHT).final) < 2e-5
+        exact = integrate(dynamics, state, hours, TIGHT).final
+        steps = suggested_steps(dynamics.kinetics, hours, homeostasis=control)
+        for count in (steps, None):
+            found = advance(state, q, hours, kinetics=dynamics.kinetics, homeostasis=control, steps=count)
+            assert difference(found, exact) < 2e-5
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
