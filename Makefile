@@ -14,13 +14,14 @@ quiet  := GOMP_SPINCOUNT=0
 single := $(quiet) OMP_NUM_THREADS=1
 
 .DELETE_ON_ERROR:
-.PHONY: help study test slow lint types docs format constraints clean
+.PHONY: help study test slow triton lint types docs format constraints clean
 
 help:
 	@echo 'make study        compare the gene-regulatory network with the heuristics on built-in data;'
 	@echo '                  writes $(OUT)/report.html (OUT=DIR, ARGS="--seeds 5 ...")'
 	@echo 'make test         run the tests (WORKERS=N processes)'
 	@echo 'make slow         run the tests that take minutes'
+	@echo 'make triton       test the GPU kernel without a GPU (installs Triton, 200 MB)'
 	@echo 'make lint         ruff: rules and format'
 	@echo 'make types        mypy'
 	@echo 'make docs         build docs/_build/html'
@@ -39,6 +40,10 @@ test: .venv/.installed-test
 
 slow: .venv/.installed-test
 	$(single) $(venv) -m pytest -n $(WORKERS) --maxprocesses 8 -m slow --timeout 1800
+
+# Triton interprets the GPU kernel on the CPU, and compiles it for devices that are not there.
+triton: .venv/.installed-test .venv/.installed-triton
+	$(single) $(venv) -m pytest tests/grn/test_triton.py
 
 lint: .venv/.installed-test
 	$(venv) -m ruff check .
@@ -94,7 +99,8 @@ start-over:
 
 .venv/.installed-study: extras := fer,sbml
 .venv/.installed-test: extras := dev
-.venv/.installed-study .venv/.installed-test: .venv/.made pyproject.toml constraints.txt
+.venv/.installed-triton: extras := triton
+.venv/.installed-study .venv/.installed-test .venv/.installed-triton: .venv/.made pyproject.toml constraints.txt
 	@echo $$PPID > '.venv/.unfinished-$(extras)'
 	UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-}}" .venv/bin/uv pip install --python $(venv) \
 	  -c constraints.txt --build-constraints constraints.txt -e '.[$(extras)]'

@@ -16,8 +16,9 @@ STUDIES = {
     "compare": "accuracy of pruning policies at equal sparsity, over seeds",
     "train": "train and prune one network, and keep its weights",
     "simulate": "simulate a gene network, and find its steady states",
+    "bench": "speed and memory of the gene engine, and its share of training",
 }
-AT_ONCE = ("simulate",)  # studies that write everything at their end: there is nothing to continue
+AT_ONCE = ("simulate", "bench")  # studies that are not continued: they are short, or must be quiet throughout
 
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 

@@ -20,8 +20,9 @@ MAY_USE = {
 
 # library -> where it may be imported: files, or folders with a trailing slash
 BELONGS = {
-    "torchdiffeq": ("grn/integrate.py",),
+    "torchdiffeq": ("grn/integrate.py", "studies/benchmarks/"),
     "numba": ("grn/kernels/", "pruning/kernels/"),
+    "triton": ("grn/kernels/triton_march.py",),
     "plotly": ("grn/plot/", "studies/report/"),
     "kaleido": ("studies/",),
     "tyro": ("studies/",),

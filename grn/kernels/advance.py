@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import torch
 
@@ -17,8 +17,7 @@ from grn.state import ExpressionState
 if TYPE_CHECKING:
     from torch import Tensor
 
-Backend = Literal["auto", "torch", "numba"]
-BACKENDS = ("auto", "torch", "numba")
+Backend = Literal["auto", "torch", "numba", "triton"]
 
 
 class Advance(NamedTuple):
@@ -51,6 +50,7 @@ def advance(
     tolerance: float = STEP_TOLERANCE,
     steps: int | None = None,
     backend: Backend = "auto",
+    out: ExpressionState | None = None,
 ) -> ExpressionState:
     """Carry all genes through ``duration`` hours of Eq. 1, the induction held.
 
@@ -82,14 +82,20 @@ def advance(
         amplifies, but a gene that starts near the boundary between two stable states may end in either.
     steps : int, optional
         Equal steps to take, whatever the error. By default as many as the tolerance needs.
-    backend : {"auto", "torch", "numba"}
+    backend : {"auto", "torch", "numba", "triton"}
         "numba" is the fused CPU kernel, without gradients and with scalar rates; "torch" takes any device,
-        dtype and gradient; "auto" uses numba where it can.
+        dtype and gradient; "auto" uses numba where it can, and torch elsewhere. "triton" is a fused kernel
+        for CUDA devices, for genes that do not act on each other: compiled and interpreted in tests, but not
+        yet run on a device, so it must be asked for.
+    out : ExpressionState, optional
+        Where to write the result, of the form of ``state``, or ``state`` itself: large states are carried
+        faster into memory that exists already. A value that is refused leaves ``state`` as it was, also
+        where it is to be ``out``; a tolerance that proves out of reach does not.
 
     Returns
     -------
     ExpressionState
-        A new state, on the same device and in the same dtype.
+        A new state, on the same device and in the same dtype; ``out`` if that was given.
 
     Raises
     ------
@@ -122,6 +128,7 @@ def advance(
         tolerance=tolerance,
         steps=steps,
         backend=backend,
+        out=out,
     ).state
 
 
@@ -191,11 +198,12 @@ def _advance(
     homeostasis: Homeostasis | None,
     tolerance: float,
     steps: int | None,
-    backend: str,
+    backend: Backend,
     wants_error: bool,
+    out: ExpressionState | None = None,
 ) -> Advance:
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    if backend not in get_args(Backend):
+        raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}")
     hours = _real("duration", duration)
     if not (math.isfinite(hours) and hours >= 0):
         raise ValueError(f"duration must be a non-negative finite time in h, got {duration}")
@@ -216,13 +224,14 @@ def _advance(
         )
     if cooperation is not None and cooperation.strength == 0:
         cooperation = None
-    obstacle = numba_obstacle(state, level, kinetics)
-    if backend == "numba" and obstacle is not None:
-        raise ValueError(f"backend 'numba' {obstacle}; use backend='torch' or 'auto'")
+    coupled = cooperation is not None or homeostasis is not None
+    chosen = _chosen(backend, state, level, kinetics, coupled)
+    if out is not None:
+        _check_out(out, state, level)
     if state.genes == 0 or hours == 0:
         check_values(state, level)
         return Advance(
-            state.clone(),
+            _written(state.clone(), out),
             torch.zeros_like(state.mrna, dtype=computed),
             torch.zeros_like(state.mrna, dtype=torch.int32),
         )
@@ -249,12 +258,68 @@ def _advance(
         homeostasis=homeostasis,
         steps=first,
         tolerance=math.inf if steps is not None else float(tolerance),
-        fused=backend != "torch" and obstacle is None,
+        backend=chosen,
         wants_error=wants_error,
     )
-    carry = carry_coupled if interval.coupled else carry_separable
-    carried = carry(state, level.to(computed), interval)
-    return Advance(ExpressionState(*(t.to(stored) for t in carried.tensors)), carried.error, carried.steps)
+    if coupled:
+        carried = carry_coupled(state, level.to(computed), interval)
+    else:
+        contiguous = out is not None and out.mrna.is_contiguous() and out.protein.is_contiguous()
+        into = out.tensors() if out is not None and contiguous else None
+        carried = carry_separable(state, level.to(computed), interval, into)
+    final = ExpressionState(*(t.to(stored) for t in carried.tensors))
+    return Advance(_written(final, out), carried.error, carried.steps)
+
+
+def _chosen(
+    backend: Backend, state: ExpressionState, induction: Tensor, kinetics: Kinetics, coupled: bool
+) -> Literal["torch", "numba", "triton"]:
+    """The backend to use; ValueError where the one that is asked for cannot."""
+    if backend == "torch":
+        return "torch"
+    if backend == "triton":
+        from grn.kernels.triton_march import triton_obstacle  # imports triton, if any
+
+        obstacle = triton_obstacle(state, induction, kinetics)
+        if obstacle is None and coupled:
+            obstacle = "takes genes that do not act on each other, got cooperation or homeostasis"
+    else:
+        obstacle = numba_obstacle(state, induction, kinetics)
+    if obstacle is None:
+        return "triton" if backend == "triton" else "numba"
+    if backend == "auto":
+        return "torch"
+    raise ValueError(f"backend {backend!r} {obstacle}; use backend='torch' or 'auto'")
+
+
+def _check_out(out: ExpressionState, state: ExpressionState, induction: Tensor) -> None:
+    """Raise ValueError unless the result can be written into ``out``."""
+    pairs = zip(out.tensors(), state.tensors(), strict=False)
+    alike = len(out.tensors()) == len(state.tensors()) and all(
+        (one.shape, one.dtype, one.device) == (other.shape, other.dtype, other.device) for one, other in pairs
+    )
+    if not alike:
+        raise ValueError(
+            f"out must have the shape, dtype and device of the state ({tuple(state.mrna.shape)}, "
+            f"{state.mrna.dtype} on {state.mrna.device}), and a log_threshold where it has one, got "
+            f"{tuple(out.mrna.shape)}, {out.mrna.dtype} on {out.mrna.device}"
+        )
+    if torch.is_grad_enabled() and any(
+        t.requires_grad for t in (*state.tensors(), *out.tensors(), induction)
+    ):
+        raise ValueError(
+            "out cannot be written where a gradient is wanted; leave it out, or use torch.no_grad()"
+        )
+
+
+def _written(state: ExpressionState, out: ExpressionState | None) -> ExpressionState:
+    """The state, or ``out`` with its values."""
+    if out is None:
+        return state
+    for target, source in zip(out.tensors(), state.tensors(), strict=True):
+        if target.data_ptr() != source.data_ptr():
+            target.copy_(source)
+    return out
 
 
 def numba_obstacle(state: ExpressionState, induction: Tensor, kinetics: Kinetics) -> str | None:

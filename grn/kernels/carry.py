@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -45,8 +45,8 @@ class Interval:
         Steps to begin with.
     tolerance : float
         Largest estimated error; infinity takes ``steps`` as they are.
-    fused : bool
-        Whether the numba kernel carries it.
+    backend : {"torch", "numba", "triton"}
+        What carries it.
     wants_error : bool
         Whether errors and steps of each gene are to come back; without, those tensors may be empty.
     """
@@ -58,31 +58,36 @@ class Interval:
     homeostasis: Homeostasis | None
     steps: int
     tolerance: float  # concentration
-    fused: bool
+    backend: Literal["torch", "numba", "triton"]
     wants_error: bool
 
-    @property
-    def coupled(self) -> bool:
-        """Whether genes act on one another."""
-        return self.cooperation is not None or self.homeostasis is not None
 
+def carry_separable(
+    state: ExpressionState, induction: Tensor, interval: Interval, into: tuple[Tensor, ...] | None = None
+) -> Carried:
+    """Carry genes that do not act on each other; ``induction`` has the dtype to compute in.
 
-def carry_separable(state: ExpressionState, induction: Tensor, interval: Interval) -> Carried:
-    """Carry genes that do not act on each other; ``induction`` has the dtype to compute in."""
-    if interval.fused:
+    The numba kernel writes to ``into``, contiguous tensors, where given.
+    """
+    if interval.backend == "numba":
         from grn.kernels import fused  # numba takes a second to import
 
         try:
-            return fused.carry_separable(state.mrna, state.protein, induction, interval)
+            return fused.carry_separable(state.mrna, state.protein, induction, interval, into)
         except fused.BadValueError:
             check_values(state, induction)
             raise AssertionError("the kernel refused values that are in order") from None
     check_values(state, induction)
-    m, p = state.mrna.to(induction.dtype), state.protein.to(induction.dtype)
+    march_all: Callable[..., tuple[Tensor, Tensor, Tensor]] = plain.march_separable
+    m, p = state.mrna, state.protein
+    if interval.backend == "triton":  # whose kernel widens what is stored in half the width
+        from grn.kernels.triton_march import march_triton as march_all  # imports triton, if any
+    else:
+        m, p = m.to(induction.dtype), p.to(induction.dtype)
 
     def march(genes: tuple[Tensor, ...] | None, steps: int) -> tuple[Tensor, Tensor, Tensor]:
         own = (m, p, induction) if genes is None else (m[genes], p[genes], induction[genes])
-        return plain.march_separable(
+        return march_all(
             *own,
             hours=interval.hours,
             kinetics=interval.kinetics if genes is None else _each_rate(interval.kinetics, itemgetter(genes)),
@@ -129,7 +134,7 @@ def carry_coupled(state: ExpressionState, induction: Tensor, interval: Interval)
 def _march_coupled(
     tensors: tuple[Tensor, ...], induction: Tensor, interval: Interval, steps: int
 ) -> tuple[Tensor, ...]:
-    if interval.fused:
+    if interval.backend == "numba":
         from grn.kernels import fused  # numba takes a second to import
 
         return fused.march_coupled(tensors, induction, interval, steps)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import lru_cache
 from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -28,7 +30,7 @@ def run_in_chunks(work: Callable[[int, int], bool], batch: int, *, first: int = 
     batch : int
         Members of the batch.
     first : int
-        Members of the first range that a thread takes.
+        Members of the first range that a thread takes; the last ones hold a quarter or more.
     least : int
         Members for which a further thread is worth its start.
 
@@ -40,6 +42,7 @@ def run_in_chunks(work: Callable[[int, int], bool], batch: int, *, first: int = 
     True
     """
     threads = max(1, min(torch.get_num_threads(), batch // least))
+    smallest = max(1, first // 4)
     taken, stopped, lock = 0, False, Lock()
 
     def take(wanted: int) -> tuple[int, int]:
@@ -48,7 +51,7 @@ def run_in_chunks(work: Callable[[int, int], bool], batch: int, *, first: int = 
             begin = taken
             if not stopped:
                 share = (batch - begin) // (2 * threads)  # all threads end together
-                taken = min(batch, begin + max(1, min(wanted, share)))
+                taken = min(batch, begin + max(smallest, min(wanted, share)))
             return begin, taken
 
     def worker() -> None:
@@ -67,12 +70,22 @@ def run_in_chunks(work: Callable[[int, int], bool], batch: int, *, first: int = 
     if threads == 1:
         worker()
         return
-    with ThreadPoolExecutor(threads - 1) as pool:
-        try:
-            others = [pool.submit(worker) for _ in range(threads - 1)]
-            worker()  # this thread does its share
-            for future in others:
-                future.result()
-        except BaseException:
-            stopped = True
-            raise
+    others = [_helpers(threads - 1).submit(worker) for _ in range(threads - 1)]
+    try:
+        worker()  # this thread does its share
+    except BaseException:
+        stopped = True
+        wait(others)  # they write to memory that the caller may give back
+        raise
+    for future in others:
+        future.result()
+
+
+@lru_cache(maxsize=1)
+def _helpers(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay: to start one takes as long as a hundred thousand genes."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="grn")
+
+
+# A forked process inherits the pool without its threads.
+os.register_at_fork(after_in_child=_helpers.cache_clear)

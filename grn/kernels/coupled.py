@@ -107,9 +107,9 @@ def run_stage(
                 if stage == FIRST:
                     for j in range(length):
                         after[j] = (
-                            weights[27] * now_p[j]
-                            + weights[28] * now_m[j]
-                            + (weights[29] + weights[30] * first[j])
+                            weights[24] * now_p[j]
+                            + weights[25] * now_m[j]
+                            + (weights[26] + weights[27] * first[j])
                         )
                     expressed[piece, 0] += _expressed(after, control)
 

@@ -20,12 +20,11 @@ and the other two still integrate a straight line exactly, without a jump. So al
 and those of each row sum with the exponentials to 1: every stage is a mean of m, p and h, and m and p stay
 in [0, 1] at any step. With homeostasis, log K advances by Simpson's rule on the same stages.
 
-The error of a step is estimated from what its stages missed. The protein at the middle is known better once
-the step is done, from both ends and their slopes (Hermite's cubic), and that at the end is the result itself;
-the differences, times the promoter's slope and the weight of the stage, are errors of h that entered the
-mRNA. Either is of third order; for small steps they cancel in the result, which is of fourth. The larger
-is carried along with the gene by the linearised equations, so that what feedback amplifies is counted and
-what decays is not.
+The error of a step is estimated from what its middle stage missed. Once the step is done, the protein at the
+middle is known better, from both ends and their slopes (Hermite's cubic); the difference, times the
+promoter's slope and the weight of the stage, is an error of h that entered the mRNA. It is of third order;
+for small steps the end stage's error cancels it in the result, which is of fourth. It is carried along with
+the gene by the linearised equations, so that what feedback amplifies is counted and what decays is not.
 """
 
 from __future__ import annotations
@@ -82,32 +81,22 @@ def step_weights(
     return _scalar_weights(float(mrna_decay), float(protein_decay), duration)
 
 
-class DefectWeights(NamedTuple):
-    """Weights with which the end of a step tells by how much its stages missed the protein.
+def middle_weights(
+    weights: StepWeights, protein_loss: float | Tensor
+) -> tuple[float | Tensor, float | Tensor, float | Tensor, float | Tensor]:
+    """Weights of p, m, next p and next m for the error estimate; ``protein_loss`` is γp times the step.
 
-    ``middle`` are those of p, m, p after and m after: with the middle stage's own share of h taken away
-    they give the protein at the middle less the stage's. ``last`` are those of 1 and h2 in the protein at the
-    end less the last stage's; h1 and h3 have the weights of the step.
-    """
-
-    middle: tuple[float | Tensor, float | Tensor, float | Tensor, float | Tensor]
-    last: tuple[float | Tensor, float | Tensor]
-
-
-def defect_weights(weights: StepWeights, protein_loss: float | Tensor) -> DefectWeights:
-    """Weights of the error estimate; ``protein_loss`` is γp times the step.
+    Their sum, with the share that h1 had in the middle stage taken away, is Hermite's protein at the middle
+    less that stage's.
 
     Examples
     --------
     >>> weights = step_weights(1.0, 1.0, 0.5)
-    >>> abs(sum(defect_weights(weights, 0.5).middle) - weights.half.protein_made) < 1e-15  # at rest at 1
+    >>> abs(sum(middle_weights(weights, 0.5)) - weights.half.protein_made) < 1e-15  # all at rest at 1
     True
     """
     half, eighth = weights.half, protein_loss / 8
-    middle = (0.5 - eighth - half.protein_kept, eighth - half.translated, 0.5 + eighth, -eighth)
-    first, second, third = weights.protein
-    made = weights.full.protein_made
-    return DefectWeights(middle, (first + second + third - made, second - made))
+    return 0.5 - eighth - half.protein_kept, eighth - half.translated, 0.5 + eighth, -eighth
 
 
 def slope_bound(hill_coefficient: float, autoactivation: float) -> float:

@@ -16,7 +16,7 @@ import torch
 
 from grn.kernels import coupled, hill, separable
 from grn.kernels.chunks import run_in_chunks
-from grn.kernels.exponential import defect_weights, slope_bound, step_weights
+from grn.kernels.exponential import middle_weights, slope_bound, step_weights
 from grn.kernels.refine import Carried, unresolved
 from grn.kernels.steps import MOST_STEPS
 
@@ -40,8 +40,12 @@ class BadValueError(Exception):
     """A state is not finite, or an induction negative or NaN; the caller finds out which."""
 
 
-def carry_separable(m: Tensor, p: Tensor, induction: Tensor, interval: Interval) -> Carried:
+def carry_separable(
+    m: Tensor, p: Tensor, induction: Tensor, interval: Interval, into: tuple[Tensor, ...] | None
+) -> Carried:
     """Carry genes that do not act on each other; bfloat16 is computed in float32, the induction's dtype.
+
+    The result is written to ``into``, contiguous tensors which may be m and p themselves, where given.
 
     Raises
     ------
@@ -54,11 +58,17 @@ def carry_separable(m: Tensor, p: Tensor, induction: Tensor, interval: Interval)
     rounds = MOST_STEPS // steps if math.isfinite(tolerance) else 1
     shared, table = _promoter(interval, induction.dtype), _table(interval, steps, induction.dtype, rounds)
     n, genes = _exponent(interval.kinetics), m.numel()
-    after = tuple(torch.empty(t.shape, dtype=t.dtype) for t in (m, p))
+    after = tuple(torch.empty(t.shape, dtype=t.dtype) for t in (m, p)) if into is None else into
     size = m.shape if interval.wants_error else (0,)
     told = torch.empty(size, dtype=induction.dtype), torch.empty(size, dtype=torch.int32)
     flat_m, flat_p, flat_q, m_after, p_after, error, taken = map(_flat, (m, p, induction, *after, *told))
     outcomes: list[int] = []
+
+    def check(begin: int, end: int) -> bool:
+        first, last = begin * separable.BLOCK, min(genes, end * separable.BLOCK)
+        usable = separable.all_usable(flat_m, flat_p, flat_q, first, last)
+        outcomes.extend([] if usable else [separable.BAD_VALUE])
+        return bool(usable)
 
     def work(begin: int, end: int) -> bool:
         first, last = begin * separable.BLOCK, min(genes, end * separable.BLOCK)
@@ -81,12 +91,16 @@ def carry_separable(m: Tensor, p: Tensor, induction: Tensor, interval: Interval)
         outcomes.append(outcome)
         return outcome == separable.DONE
 
-    run_in_chunks(
-        work,
-        -(-genes // separable.BLOCK),
-        first=FIRST_CHUNK,
-        least=GENES_PER_THREAD // separable.BLOCK,
-    )
+    in_place = into is not None and any(one.data_ptr() == t.data_ptr() for one in into for t in (m, p))
+    # A state that is carried in place must not be spoilt by a value that is refused.
+    for task in (check, work) if in_place else (work,):
+        if separable.BAD_VALUE not in outcomes:
+            run_in_chunks(
+                task,
+                -(-genes // separable.BLOCK),
+                first=FIRST_CHUNK,
+                least=GENES_PER_THREAD // separable.BLOCK,
+            )
     if separable.BAD_VALUE in outcomes:
         raise BadValueError
     if separable.UNRESOLVED in outcomes:
@@ -196,7 +210,6 @@ def _scalar_table(
     rate_m, rate_p = (torch.tensor(rate, dtype=torch.float64) for rate in (gamma_m, gamma_p))
     weights = step_weights(rate_m, rate_p, durations)
     quarter, half, full = weights.quarter, weights.half, weights.full
-    defects = defect_weights(weights, gamma_p * durations)
     induced = 1.0 - b  # h = b + (1−b)·hill: the compiled loops keep hill alone
     columns = [
         *(half.protein_kept, half.translated, half.protein_made * b, half.protein_made * induced),
@@ -206,11 +219,8 @@ def _scalar_table(
         *(weight * induced for weight in weights.mrna),
         sum(weights.protein) * b,
         *(weight * induced for weight in weights.protein),
-        *defects.middle,
-        defects.last[0] * b,
-        defects.last[1] * induced,
-        *(gain * induced * made for made in (full.mrna_made, full.protein_made)),
-        *(gain * induced * weight for weight in weights.mrna[1:]),
+        *middle_weights(weights, gamma_p * durations),
+        *(gain * induced * made for made in (full.mrna_made, full.protein_made, weights.mrna[1])),
         *(quarter.protein_kept, quarter.translated, quarter.protein_made * b, quarter.protein_made * induced),
     ]
     return torch.stack([torch.as_tensor(column) for column in columns], 1).numpy().astype(kind)

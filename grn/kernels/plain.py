@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from grn.kernels.exponential import defect_weights, map_weights, slope_bound, step_weights
+from grn.kernels.exponential import map_weights, middle_weights, slope_bound, step_weights
 from grn.regulation import Cooperation, Homeostasis, promoter_input
 
 if TYPE_CHECKING:
@@ -29,6 +29,21 @@ def march_separable(
     """Carry genes that do not act on each other; return m, p and the estimated error of either."""
     step = hours / steps
     weights = _cast(step_weights(*kinetics.rates, step), m)
+    middle = middle_weights(weights, kinetics.protein_decay * step)
+    return march_weighted(m, p, induction, weights, middle, kinetics, autoactivation, steps)
+
+
+def march_weighted(
+    m: Tensor,
+    p: Tensor,
+    induction: Tensor,
+    weights: StepWeights,
+    middle: tuple[float | Tensor, float | Tensor, float | Tensor, float | Tensor],
+    kinetics: Kinetics,
+    autoactivation: float,
+    steps: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`march_separable` with weights made beforehand: operations on tensors, which a compiler can fuse."""
     half, full = weights.half, weights.full
     b, n = kinetics.basal, kinetics.hill_coefficient
     error = torch.zeros_like(m, requires_grad=False)
@@ -38,9 +53,7 @@ def march_separable(
             m, p = full.mrna_kept * m + full.mrna_made * h, _protein(full, m, p, h)
         return m, p, error
     gain = slope_bound(n, autoactivation) / (1.0 - b)
-    defects = defect_weights(weights, kinetics.protein_decay * step)
-    (middle_p, middle_m, middle_p_after, middle_m_after), (_, last_h) = defects
-    (_, m2, m3), (p1, _, p3) = weights.mrna, weights.protein
+    at_p, at_m, at_next_p, at_next_m = middle
     m_error, p_error = error, error
 
     def activity(protein: Tensor) -> Tensor:
@@ -52,13 +65,11 @@ def march_separable(
         h3 = activity(_protein(full, m, p, h2))
         next_m, next_p = _finish(weights, m, p, h1, h2, h3)
         with torch.no_grad():
-            ends = middle_p * p + middle_m * m + middle_p_after * next_p + middle_m_after * next_m
-            at_middle = ends - half.protein_made * h1
-            at_last = p1 * h1 + last_h * h2 + p3 * h3
-            slope2, slope3 = gain * (h2 - b) * (1.0 - h2), gain * (h3 - b) * (1.0 - h3)
-            missed = torch.maximum(m2 * (slope2 * at_middle.abs()), m3 * (slope3 * at_last.abs()))
-            fed = slope2 * p_error
-            m_error = full.mrna_kept * m_error + full.mrna_made * fed + missed
+            ends = at_p * p + at_m * m + at_next_p * next_p + at_next_m * next_m
+            slope = gain * (h2 - b) * (1.0 - h2)
+            missed = slope * (ends - half.protein_made * h1).abs()
+            fed = slope * p_error
+            m_error = full.mrna_kept * m_error + full.mrna_made * fed + weights.mrna[1] * missed
             p_error = _protein(full, m_error, p_error, fed).clamp(max=1.0)
         m, p = next_m, next_p
     return m, p, torch.maximum(m_error, p_error)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 INLINED = {"hill": "64dfc1660395", "storage": "dba71d004ca5"}
 
 BLOCK = 1024  # genes carried together: eight rows of 4 KiB in float32 stay in the first-level cache
+LANES = 16  # float32 values of the widest vector
 DONE, BAD_VALUE, UNRESOLVED = 0, 1, 2
 
 
@@ -47,12 +48,13 @@ def carry_separable(
 
     ``table`` has a row of weights for each number of steps: ``steps``, twice as many, and so on. A tolerance
     of infinity takes the first as it comes; estimated errors and steps taken are written unless ``error``
-    and ``taken`` are empty.
+    and ``taken`` are empty. ``m_after`` and ``p_after`` may be ``m`` and ``p`` themselves.
     """
     kind = q.dtype.type
     scale, limit, infinite = promoter[2], kind(tolerance), kind(np.inf)
     estimated = error.size > 0 or tolerance < np.inf
     work = np.empty(8 * BLOCK, q.dtype)
+    m_before, p_before = np.empty(BLOCK, q.dtype), np.empty(BLOCK, q.dtype)
     waiting = np.empty(BLOCK, np.int32)
     for start in range(begin, end, BLOCK):
         size = min(BLOCK, end - start)
@@ -61,6 +63,7 @@ def carry_separable(
             now_m, now_p, level = widened(m[start + i]), widened(p[start + i]), q[start + i]
             work[i], work[BLOCK + i], work[2 * BLOCK + i] = now_m, now_p, level * scale
             work[3 * BLOCK + i] = work[4 * BLOCK + i] = kind(0)
+            m_before[i], p_before[i] = now_m, now_p
             bad |= not ((abs(now_m) < infinite) & (abs(now_p) < infinite) & (level >= kind(0)))
         if bad:
             return BAD_VALUE
@@ -87,11 +90,16 @@ def carry_separable(
             if level_of_steps == table.shape[0]:
                 return UNRESOLVED
             for k in range(left):
-                i = start + waiting[k]
-                work[k], work[BLOCK + k], work[2 * BLOCK + k] = widened(m[i]), widened(p[i]), q[i] * scale
+                i = waiting[k]
+                work[k], work[BLOCK + k], work[2 * BLOCK + k] = m_before[i], p_before[i], q[start + i] * scale
                 work[3 * BLOCK + k] = work[4 * BLOCK + k] = kind(0)
+            # Whole vectors: genes left over would be carried one by one.
+            whole = min(BLOCK, -(-left // LANES) * LANES)
+            for row in range(5):
+                for k in range(left, whole):
+                    work[row * BLOCK + k] = work[row * BLOCK]
             count = steps << level_of_steps
-            _march(work, left, promoter, table[level_of_steps], n, count, True)
+            _march(work, whole, promoter, table[level_of_steps], n, count, True)
             still = 0
             for k in range(left):
                 i = start + waiting[k]
@@ -107,6 +115,22 @@ def carry_separable(
 
 
 @compiled
+def all_usable(m: Array, p: Array, q: Array, begin: int, end: int) -> bool:
+    """Whether genes ``begin`` to ``end`` have finite concentrations and inductions of zero or more."""
+    kind = q.dtype.type
+    for start in range(begin, end, BLOCK):
+        size = min(BLOCK, end - start)
+        good = np.int32(0)
+        for i in range(size):
+            now_m, now_p = widened(m[start + i]), widened(p[start + i])
+            naught = (now_m - now_m) + (now_p - now_p)  # of infinity it would be NaN
+            good += np.int32((naught == kind(0)) & (q[start + i] >= kind(0)))
+        if good < size:
+            return False
+    return True
+
+
+@compiled
 def _march(work: Array, size: int, promoter: Array, row: Array, n: Any, steps: int, estimated: bool) -> None:
     """All steps of one block, in place in the rows of ``work``.
 
@@ -119,8 +143,7 @@ def _march(work: Array, size: int, promoter: Array, row: Array, n: Any, steps: i
     kept, m_b, m1, m2, m3 = row[8], row[9], row[10], row[11], row[12]
     p_b, p1, p2, p3 = row[13], row[14], row[15], row[16]
     middle_p, middle_m, middle_p_after, middle_m_after = row[17], row[18], row[19], row[20]
-    last_b, last_h = row[21], row[22]
-    fed_m, fed_p, missed_m2, missed_m3 = row[23], row[24], row[25], row[26]
+    fed_m, fed_p, missed_m = row[21], row[22], row[23]
     for _step in range(steps):
         for i in range(size):
             work[5 * BLOCK + i] = hill(work[2 * BLOCK + i] * (one + a * work[BLOCK + i]), n)
@@ -150,11 +173,9 @@ def _march(work: Array, size: int, promoter: Array, row: Array, n: Any, steps: i
                 + middle_m_after * new_m
                 - (half_b + half_h * h1)
             )
-            at_last = last_b + p1 * h1 + last_h * h2 + p3 * h3
-            slope2, slope3 = h2 - h2 * h2, h3 - h3 * h3
-            missed = max(missed_m2 * (slope2 * abs(at_middle)), missed_m3 * (slope3 * abs(at_last)))
+            slope = h2 - h2 * h2
             p_error = work[4 * BLOCK + i]
-            fed = slope2 * p_error
-            m_error = kept * work[3 * BLOCK + i] + fed_m * fed + missed
+            fed = slope * p_error
+            m_error = kept * work[3 * BLOCK + i] + fed_m * fed + missed_m * (slope * abs(at_middle))
             work[3 * BLOCK + i] = m_error
             work[4 * BLOCK + i] = min(full_p * p_error + full_m * m_error + fed_p * fed, one)

@@ -327,7 +327,7 @@ def test_homeostasis_reaches_its_target(random_genes, backend, target):
         ({"autoactivation": -1.0}, "autoactivation strength must be a non-negative finite number, got -1"),
         ({"steps": 0}, "steps must be a positive integer or None, got 0"),
         ({"steps": 2.0}, "steps must be a positive integer"),
-        ({"backend": "cuda"}, "backend must be one of auto, torch, numba, got 'cuda'"),
+        ({"backend": "cuda"}, "backend must be one of auto, torch, numba, triton, got 'cuda'"),
         ({"homeostasis": Homeostasis(rate=1, target=0.5)}, "log_threshold must be in the state exactly when"),
         (
             {"cooperation": Cooperation(strength=1, blocks=[ConnectionBlock(outputs=3, inputs=1)])},

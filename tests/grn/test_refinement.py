@@ -248,3 +248,41 @@ def test_gradients_of_refined_genes(backend):
     with torch.no_grad():
         ends = [advance(state, q + sign * step, 5.0, backend=backend, **terms).protein for sign in (1, -1)]
     assert torch.allclose(q.grad, (ends[0] - ends[1]) / (2 * step), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("coupled", [False, True])
+def test_results_are_written_where_they_are_wanted(random_genes, layers, backend, dtype, coupled):
+    state, q = random_genes(3 * 48, seed=4)
+    state, q = state.to(dtype=dtype), q.float() if dtype == torch.bfloat16 else q.to(dtype)
+    neighbours = Cooperation(strength=1.0, blocks=layers * 3) if coupled else None
+    terms = {"kinetics": Kinetics(), "autoactivation": 3.0, "cooperation": neighbours, "backend": backend}
+    told = advance_with_error(state, q, 10.0, **terms)
+    assert coupled or len(told.steps.unique()) > 1  # some were carried again from where they began
+    apart, itself = ExpressionState.initial(3 * 48, dtype=dtype), state.clone()
+    strided = ExpressionState(*(torch.zeros(3 * 48, 2, dtype=dtype)[:, 0] for _ in range(2)))
+    for out, start in ((apart, state), (strided, state), (itself, itself)):
+        assert advance(start, q, 10.0, out=out, **terms) is out
+        assert torch.equal(out.protein, told.state.protein)
+        assert torch.equal(out.mrna, told.state.mrna)
+    bad = q.clone()
+    bad[-1] = math.nan
+    with pytest.raises(ValueError, match=r"got nan \(1 of 144 genes"):
+        advance(itself, bad, 10.0, out=itself, **terms)
+    assert torch.equal(itself.protein, told.state.protein)
+
+
+def test_an_out_that_does_not_fit_is_refused(random_genes):
+    state, q = random_genes(6)
+    with pytest.raises(ValueError, match=r"out must have the shape, dtype and device of the state \(\(6,\)"):
+        advance(state, q, 1.0, kinetics=Kinetics(), out=ExpressionState.initial(6))
+    q.requires_grad_(True)
+    with pytest.raises(ValueError, match="out cannot be written where a gradient is wanted"):
+        advance(state, q, 1.0, kinetics=Kinetics(), out=state)
+
+
+def test_triton_says_why_it_cannot(random_genes):
+    state, q = random_genes(6)
+    with pytest.raises(ValueError, match="backend 'triton' runs on CUDA devices, got tensors on cpu; use"):
+        advance(state, q, 1.0, kinetics=Kinetics(), backend="triton")
