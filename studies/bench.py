@@ -16,6 +16,7 @@ from studies.benchmarks.engine import compare_engines
 from studies.benchmarks.engine_table import markdown
 from studies.benchmarks.first_advance import first_advance
 from studies.benchmarks.scaling import measure_sizes
+from studies.benchmarks.tolerance import compare_with_tolerance
 from studies.benchmarks.training_share import POLICIES, share_of_training
 from studies.directory import check_writable
 from studies.provenance import commit, hardware, versions
@@ -128,6 +129,7 @@ def _measurements(config: Bench) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every measurement with the part of the study that it belongs to."""
     for policy in ("expression", "heuristic", "magnitude"):
         yield "memory", {"policy": policy, **memory_of(POLICIES[policy], connections=config.connections)}
+    yield "tolerance", compare_with_tolerance()
     yield "first call", {"seconds": first_advance()}
     for network in NETWORKS:
         for found in share_of_training(

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from studies.benchmarks import fit_gsd
+from studies.benchmarks import engine_table, fit_gsd
 from studies.benchmarks import networks as network_benchmark
 from studies.report.build import load_records
 from studies.report.markdown import results_markdown
 
 ROOT = Path(__file__).resolve().parent.parent
-STUDIES = sorted(path.parent for path in (ROOT / "docs" / "results").glob("*/records.jsonl"))
+STUDIES = sorted(path.parent for path in (ROOT / "docs" / "results").glob("*/config.json"))
 
 
 def quoted(page: str, study: str, kind: str = "results") -> str:
@@ -37,6 +37,14 @@ def test_the_page_of_gene_networks_quotes_its_benchmark():
     record = json.loads((ROOT / "docs/results/networks/networks.json").read_text())
     assert not record["commit"].endswith("-dirty")
     assert quoted("docs/gene-networks.md", "networks", "benchmark") == network_benchmark.markdown(record)
+
+
+def test_the_page_of_speed_quotes_its_benchmark():
+    lines = (ROOT / "docs/results/bench/records.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert {record["commit"] for record in records} == {records[0]["commit"]}
+    assert not records[0]["commit"].endswith("-dirty")
+    assert quoted("docs/speed.md", "bench", "benchmark") == engine_table.markdown(records)
 
 
 def test_the_page_of_gene_networks_quotes_its_fit():

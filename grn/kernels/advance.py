@@ -79,7 +79,8 @@ def advance(
         Needs a state with a ``log_threshold``.
     tolerance : float
         Largest estimated error of a concentration at the end. The estimate counts errors that feedback
-        amplifies, but a gene that starts near the boundary between two stable states may end in either.
+        amplifies. A gene that starts at the boundary between two stable states may end in either: no number
+        of steps settles it, and its error (`advance_with_error`) stays above the tolerance.
     steps : int, optional
         Equal steps to take, whatever the error. By default as many as the tolerance needs.
     backend : {"auto", "torch", "numba", "triton"}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from grn.kernels.steps import MOST_STEPS
+
+# Twice the steps divide an error by sixteen. Where they fail twice running to halve it, more will not help:
+# the gene sits at the boundary between two states, which amplifies rounding itself.
+MOST_STALLS = 2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +38,8 @@ def refine_genes(
 ) -> Carried:
     """Carry genes that do not act on each other, those whose error is too large in twice as many steps.
 
+    A gene whose error does not fall with its steps is left at what it has; its error tells.
+
     Parameters
     ----------
     march : callable
@@ -50,15 +57,19 @@ def refine_genes(
     """
     m, p, error = march(None, steps)
     taken = torch.full(error.shape, steps, dtype=torch.int32, device=error.device)
-    waiting = (error > tolerance).nonzero(as_tuple=True)
-    while waiting[0].numel():
+    waiting = (~(error <= tolerance)).nonzero(as_tuple=True)
+    last = error[waiting]
+    stalls = torch.zeros(last.shape, dtype=torch.int8, device=last.device)
+    while last.numel():
         steps *= 2
         if steps > MOST_STEPS:
             raise unresolved(tolerance)
         finer_m, finer_p, finer_error = march(waiting, steps)
         m, p = m.index_put(waiting, finer_m), p.index_put(waiting, finer_p)
         error[waiting], taken[waiting] = finer_error, steps
-        waiting = tuple(index[finer_error > tolerance] for index in waiting)
+        stalls = torch.where(finer_error <= last / 2, 0, stalls + 1)
+        on = ~((finer_error <= tolerance) | (stalls == MOST_STALLS))
+        waiting, last, stalls = tuple(index[on] for index in waiting), finer_error[on], stalls[on]
     return Carried((m, p), error, taken)
 
 
@@ -66,7 +77,7 @@ def refine_together(march: Callable[[int], tuple[Tensor, ...]], steps: int, tole
     """Carry coupled genes in so many steps that halving the step moves none of them by much.
 
     The error of the finer of two solutions is a share of their difference, so the state that comes back took
-    at least twice ``steps``.
+    at least twice ``steps``. Where the largest error does not fall with the steps, it stays, and tells.
 
     Parameters
     ----------
@@ -82,17 +93,19 @@ def refine_together(march: Callable[[int], tuple[Tensor, ...]], steps: int, tole
     ValueError
         If the genes need more than `MOST_STEPS` steps.
     """
-    coarse = march(steps)
+    coarse, last, stalls = march(steps), math.inf, 0
     while True:
         steps *= 2
         if steps > MOST_STEPS:
             raise unresolved(tolerance)
         fine = march(steps)
         error = _difference(coarse, fine) * DIFFERENCE_TO_ERROR
-        if bool((error <= tolerance).all()):
+        largest = float(error.max())
+        stalls = 0 if largest <= last / 2 else stalls + 1
+        if largest <= tolerance or stalls == MOST_STALLS:
             taken = torch.full(error.shape, steps, dtype=torch.int32, device=error.device)
             return Carried(fine, error, taken)
-        coarse = fine
+        coarse, last = fine, largest
 
 
 def compare(march: Callable[[int], tuple[Tensor, ...]], steps: int) -> Carried:

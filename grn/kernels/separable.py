@@ -24,6 +24,7 @@ INLINED = {"hill": "64dfc1660395", "storage": "dba71d004ca5"}
 
 BLOCK = 1024  # genes carried together: eight rows of 4 KiB in float32 stay in the first-level cache
 LANES = 16  # float32 values of the widest vector
+MOST_STALLS = 2  # see grn.kernels.refine
 DONE, BAD_VALUE, UNRESOLVED = 0, 1, 2
 
 
@@ -54,7 +55,8 @@ def carry_separable(
     scale, limit, infinite = promoter[2], kind(tolerance), kind(np.inf)
     estimated = error.size > 0 or tolerance < np.inf
     work = np.empty(8 * BLOCK, q.dtype)
-    m_before, p_before = np.empty(BLOCK, q.dtype), np.empty(BLOCK, q.dtype)
+    m_before, p_before, last = np.empty(BLOCK, q.dtype), np.empty(BLOCK, q.dtype), np.empty(BLOCK, q.dtype)
+    stalls = np.empty(BLOCK, np.int8)
     waiting = np.empty(BLOCK, np.int32)
     for start in range(begin, end, BLOCK):
         size = min(BLOCK, end - start)
@@ -78,8 +80,9 @@ def carry_separable(
                 good += np.int32((work[3 * BLOCK + i] <= limit) & (work[4 * BLOCK + i] <= limit))
             if good < size:  # a count is vectorised, a list is not, and mostly there is nothing to list
                 for i in range(size):
-                    waiting[left] = i
-                    left += 0 if max(work[3 * BLOCK + i], work[4 * BLOCK + i]) <= limit else 1
+                    worst = max(work[3 * BLOCK + i], work[4 * BLOCK + i])
+                    waiting[left], last[left], stalls[left] = i, worst, 0
+                    left += 0 if worst <= limit else 1
         if error.size:
             for i in range(size):
                 error[start + i] = max(work[3 * BLOCK + i], work[4 * BLOCK + i])
@@ -108,8 +111,9 @@ def carry_separable(
                 worst = max(work[3 * BLOCK + k], work[4 * BLOCK + k])
                 if error.size:
                     error[i], taken[i] = worst, count
-                waiting[still] = waiting[k]
-                still += 0 if worst <= limit else 1
+                stalled = np.int8(0) if worst <= last[k] / kind(2) else np.int8(stalls[k] + 1)
+                waiting[still], last[still], stalls[still] = waiting[k], worst, stalled
+                still += 0 if (worst <= limit) | (stalled == MOST_STALLS) else 1
             left = still
     return DONE
 

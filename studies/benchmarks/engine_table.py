@@ -16,7 +16,8 @@ Row = tuple[str, str, str, str, str]
 
 def markdown(records: Sequence[dict[str, Any]]) -> str:
     """Return the table of a run of the study, as the docs quote it."""
-    rows = [*_engines(records), *_scaling(records), *_training(records), *_memory(records), *_first(records)]
+    parts = (_engines, _scaling, _tolerance, _training, _memory, _first)
+    rows = [row for part in parts for row in part(records)]
     lines = [HEAD, ("---", *["---:"] * 3, "---"), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -75,6 +76,19 @@ def _scaling(records: Sequence[dict[str, Any]]) -> Iterator[Row]:
                 "",
                 f"time {grown:.3f}, memory {memory:.3f}",
             )
+
+
+def _tolerance(records: Sequence[dict[str, Any]]) -> Iterator[Row]:
+    for record in _part(records, "tolerance"):
+        low, high = min(record["tolerances"]), max(record["tolerances"])
+        yield (f"**The error as a multiple of the tolerance, {low:.0e} to {high:.0e}**", "", "", "", "")
+        yield (
+            f"genes take {record['steps']:.2f} of the steps that the hardest would need",
+            f"{record['settings']} settings",
+            "",
+            "",
+            f"at most {record['largest']:.2g}, in the median {record['median']:.2g}",
+        )
 
 
 def _training(records: Sequence[dict[str, Any]]) -> Iterator[Row]:

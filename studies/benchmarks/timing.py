@@ -29,7 +29,9 @@ class Timing:
         return min(self.seconds)
 
 
-def in_turns(contenders: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Timing]:
+def in_turns(
+    contenders: Mapping[str, Callable[[], object]], repeats: int, *, warm: bool = False
+) -> dict[str, Timing]:
     """Time each contender in turn, ``repeats`` times round.
 
     Parameters
@@ -38,6 +40,9 @@ def in_turns(contenders: Mapping[str, Callable[[], object]], repeats: int) -> di
         What to run; each is run once beforehand, so that nothing is measured cold.
     repeats : int
         Rounds.
+    warm : bool
+        Run each once more right before each of its measurements, so that its data are in the cache and not
+        those of the one before it.
 
     Returns
     -------
@@ -54,6 +59,8 @@ def in_turns(contenders: Mapping[str, Callable[[], object]], repeats: int) -> di
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(repeats):
         for name, run in contenders.items():
+            if warm:
+                run()
             begin = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - begin)

@@ -24,6 +24,7 @@ from grn import (
     integrate,
     suggested_steps,
 )
+from grn.analytic import fixed_points
 from grn.kernels import fused, refine
 
 BACKENDS = ("torch", "numba")
@@ -286,3 +287,36 @@ def test_triton_says_why_it_cannot(random_genes):
     state, q = random_genes(6)
     with pytest.raises(ValueError, match="backend 'triton' runs on CUDA devices, got tensors on cpu; use"):
         advance(state, q, 1.0, kinetics=Kinetics(), backend="triton")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_gene_between_two_states_is_left_there_and_its_error_says_so(backend):
+    """At the unstable state rounding alone grows without end: any number of steps is as good as another."""
+    kinetics = Kinetics(mrna_decay=20.0, protein_decay=1.0, hill_coefficient=8.0)
+    states = fixed_points(kinetics, induction=1.0, autoactivation=3.0)
+    levels = torch.tensor([*(state.level for state in states), 0.9])
+    result = advance_with_error(
+        ExpressionState(levels, levels.clone()),
+        torch.ones(4),
+        20.0,
+        kinetics=kinetics,
+        autoactivation=3.0,
+        backend=backend,
+    )
+    assert result.error[1] > 1e-5
+    assert (result.error[[0, 2, 3]] <= 1e-5).all()
+    assert (result.state.protein[[0, 2, 3]] - levels[[0, 2, 2]]).abs().max() < 1e-4
+    assert levels[0] - 1e-4 < result.state.protein[1] < levels[2] + 1e-4
+
+
+def test_coupled_genes_that_no_number_of_steps_settles_are_left_as_they_are():
+    tried = []
+
+    def march(steps):
+        tried.append(steps)
+        return (torch.full((2,), float(len(tried) % 2)),) * 2
+
+    carried = refine.refine_together(march, 3, 1e-5)
+    assert tried == [3, 6, 12, 24]
+    assert carried.steps.tolist() == [24, 24]
+    assert (carried.error > 0.1).all()

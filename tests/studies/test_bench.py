@@ -122,7 +122,8 @@ def test_the_whole_study_writes_records_and_a_table(tmp_path, capsys):
         )
     )
     records = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
-    assert {record["part"] for record in records} == {"memory", "first call", "training", "scaling", "engine"}
+    parts = {"memory", "tolerance", "first call", "training", "scaling", "engine"}
+    assert {record["part"] for record in records} == parts
     engines = {record["engine"]: record for record in records if record["part"] == "engine"}
     assert {"advance", "torchdiffeq", "scipy", "the same step under torch.compile"} <= set(engines)
     for name, record in engines.items():
