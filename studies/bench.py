@@ -22,6 +22,7 @@ from studies.directory import check_writable
 from studies.provenance import commit, hardware, versions
 
 RECORDS, TABLE = "records.jsonl", "table.md"
+NOT_RECORDED = ("out", "overwrite")
 NETWORKS = ("CompactFERNet", "GeneInspiredNet")
 
 
@@ -47,6 +48,7 @@ class Bench:
     threads: int = 2  # of torch and of the compiled code
     device: str = "auto"  # of the comparison: cpu, cuda, or both where there is a GPU
     out: Path = Path("results/bench")  # directory for records and table
+    overwrite: bool = False  # replace the results in --out, if there are some
 
     def check(self) -> None:
         """Refuse options that could not be measured.
@@ -80,6 +82,11 @@ class Bench:
             raise ValueError(f"device must be auto, cpu or cuda, got {self.device!r}")
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device is cuda, but torch finds no GPU here; use auto or cpu")
+        if (self.out / RECORDS).exists() and not self.overwrite:
+            raise ValueError(
+                f"{self.out} already holds the results of a study: add --overwrite to replace them, or choose "
+                "another --out"
+            )
 
     @property
     def devices(self) -> list[str]:
@@ -104,7 +111,7 @@ def run(config: Bench) -> list[dict[str, Any]]:
     torch.set_num_threads(config.threads)
     shared = {
         "study": "bench",
-        "config": {**asdict(config), "out": None},
+        "config": {name: value for name, value in asdict(config).items() if name not in NOT_RECORDED},
         "versions": versions(),
         "hardware": {device: hardware(torch.device(device)) for device in config.devices},
         "commit": commit(),

@@ -30,7 +30,7 @@ def run_in_chunks(work: Callable[[int, int], bool], batch: int, *, first: int = 
     batch : int
         Members of the batch.
     first : int
-        Members of the first range that a thread takes; the last ones hold a quarter or more.
+        Members of the first range that a thread takes; later ones hold a quarter or more.
     least : int
         Members for which a further thread is worth its start.
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-GENES_PER_THREAD = 50_000  # below this a second thread costs more than it saves
+STEPS_PER_THREAD = 100_000  # of all genes; below, a second thread costs more than it saves
 PIECE = 65_536  # genes of a layer that one thread takes at a time
 ROW = 1_024  # genes of a row where genes share nothing but a threshold
 FIRST_CHUNK = 64  # blocks of the first range that a thread takes
@@ -99,7 +99,7 @@ def carry_separable(
                 task,
                 -(-genes // separable.BLOCK),
                 first=FIRST_CHUNK,
-                least=GENES_PER_THREAD // separable.BLOCK,
+                least=max(1, STEPS_PER_THREAD // (steps * separable.BLOCK)),
             )
     if separable.BAD_VALUE in outcomes:
         raise BadValueError
@@ -125,7 +125,7 @@ def march_coupled(
     theta = 0.0 if homeostasis is None else float(tensors[2])
     drift = 0.0 if homeostasis is None else homeostasis.rate * interval.hours / steps
     target = 0.0 if homeostasis is None else homeostasis.target
-    least = max(1, GENES_PER_THREAD * len(plan.pieces) // genes)
+    least = max(1, STEPS_PER_THREAD * len(plan.pieces) // genes)
 
     def stage(number: int, log_threshold: float) -> tuple[float, float]:
         """Run one stage and return the expressed fractions at its quarter and at its end."""

@@ -10,6 +10,7 @@ from studies.benchmarks.scaling import slope
 
 HEAD = ("measured", "size", "time", "error", "ratio (smallest to largest of a round)")
 SCALED_FROM = 100_000  # genes; below, the call itself is what takes the time
+SEEN_FROM = 1_000_000  # genes; below, they fit into memory that the process has already
 
 Row = tuple[str, str, str, str, str]
 
@@ -56,8 +57,9 @@ def _scaling(records: Sequence[dict[str, Any]]) -> Iterator[Row]:
         yield (f"**Sizes, an interval of {hours:g} h, one process each**", "", "", "", "")
         for record in own:
             seconds, copies = (float(np.median(record[key])) for key in ("seconds", "copy_seconds"))
+            bytes_a_gene = f"{record['own_bytes'] / record['genes']:.1f} bytes a gene, "
             yield (
-                f"advance; {record['own_bytes'] / record['genes']:.1f} bytes a gene, "
+                f"advance; {bytes_a_gene if record['genes'] >= SEEN_FROM else ''}"
                 f"{record['process_bytes'] / 1e9:.2f} GB the process",
                 f"{record['genes']:,} genes",
                 _time(1e3 * seconds),
@@ -68,14 +70,12 @@ def _scaling(records: Sequence[dict[str, Any]]) -> Iterator[Row]:
         if len(large) > 1:
             sizes = [record["genes"] for record in large]
             grown = slope(sizes, [float(np.median(record["seconds"])) for record in large])
-            memory = slope(sizes, [record["own_bytes"] for record in large])
-            yield (
-                "power of the size with which they grow",
-                f"from {sizes[0]:,}",
-                "",
-                "",
-                f"time {grown:.3f}, memory {memory:.3f}",
-            )
+            yield ("power of the size: time", f"from {sizes[0]:,}", "", "", f"{grown:.3f}")
+        seen = [record for record in own if record["genes"] >= SEEN_FROM]
+        if len(seen) > 1:
+            sizes = [record["genes"] for record in seen]
+            grown = slope(sizes, [record["own_bytes"] for record in seen])
+            yield ("power of the size: memory", f"from {sizes[0]:,}", "", "", f"{grown:.3f}")
 
 
 def _tolerance(records: Sequence[dict[str, Any]]) -> Iterator[Row]:

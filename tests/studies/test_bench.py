@@ -31,6 +31,15 @@ def test_options_that_cannot_be_measured_are_refused_before_any_work(tmp_path, o
     assert not (tmp_path / "out").exists()
 
 
+def test_results_are_not_replaced_unasked(tmp_path):
+    (tmp_path / "records.jsonl").write_text("{}\n")
+    with pytest.raises(
+        ValueError, match="already holds the results of a study: add --overwrite to replace them"
+    ):
+        run(Bench(out=tmp_path))
+    assert (tmp_path / "records.jsonl").read_text() == "{}\n"
+
+
 def test_the_peer_solves_the_same_equation_at_the_asked_error():
     genes = Genes.random(200)
     exact = genes.exact(2.0)
