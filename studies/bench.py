@@ -84,8 +84,8 @@ class Bench:
             raise ValueError("device is cuda, but torch finds no GPU here; use auto or cpu")
         if (self.out / RECORDS).exists() and not self.overwrite:
             raise ValueError(
-                f"{self.out} already holds the results of a study: add --overwrite to replace them, or choose "
-                "another --out"
+                f"{self.out} already holds the results of a study: add --overwrite to replace them, or "
+                "choose another --out"
             )
 
     @property
