@@ -16,6 +16,7 @@ from studies.benchmarks.engine import AUTOACTIVATION, KINETICS, WORDS_MOVED, Gen
 from studies.benchmarks.timing import in_turns
 
 KNOWN = 50_000  # genes whose error is told
+FEW = 10_000_000  # genes; fewer are carried more often, since one interruption weighs more
 
 
 def measure_sizes(
@@ -86,7 +87,8 @@ def _measure(genes: int, hours: float, target: float, repeats: int, threads: int
     _, peak = _resident()
     copied = torch.empty(WORDS_MOVED * genes // 2)
     source = torch.ones_like(copied)
-    seconds = in_turns({"advance": lambda: carry(own, out), "copy": lambda: copied.copy_(source)}, repeats)
+    rounds = repeats * min(20, max(1, FEW // genes))
+    seconds = in_turns({"advance": lambda: carry(own, out), "copy": lambda: copied.copy_(source)}, rounds)
     return {
         "genes": genes,
         "hours": hours,

@@ -51,7 +51,7 @@ def test_the_peer_solves_the_same_equation_at_the_asked_error():
 def test_sizes_are_measured_in_processes_of_their_own():
     (found,) = measure_sizes([2_000], hours=0.5, target=1e-4, repeats=2, threads=1)
     assert found["genes"] == 2_000
-    assert len(found["seconds"]) == len(found["copy_seconds"]) == 2
+    assert len(found["seconds"]) == len(found["copy_seconds"]) == 40
     assert found["error"] < 1e-4
     assert found["process_bytes"] > found["own_bytes"] >= 0
 
