@@ -10,7 +10,7 @@ tensor([0.0200, 0.9876])
 from grn import analytic
 from grn.dynamics import ExpressionDynamics
 from grn.integrate import Solver, Trajectory, integrate
-from grn.kernels import Advance, advance, advance_with_error, suggested_steps
+from grn.kernels import AdvanceResult, advance, advance_with_error, suggested_steps
 from grn.kinetics import PRESETS, Kinetics, Preset, hill
 from grn.regulation import (
     Autoactivation,
@@ -24,7 +24,7 @@ from grn.state import ExpressionState
 
 __all__ = [
     "PRESETS",
-    "Advance",
+    "AdvanceResult",
     "Autoactivation",
     "ConnectionBlock",
     "Cooperation",

@@ -1,7 +1,7 @@
 """Which connections of a network are gated, and their masks.
 
 A *gate* decides whether a connection is live. All gates of all layers form one flat vector in module
-order, so that one call of a gene-expression step, a sort or a threshold serves the whole network.
+order, so that one call of a gene-expression step, a selection or a threshold serves the whole network.
 """
 
 import math

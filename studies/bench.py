@@ -153,8 +153,11 @@ def _measurements(config: Bench) -> Iterator[tuple[str, dict[str, Any]]]:
         ):
             yield "scaling", found
     for device in config.devices:
-        small = min(10_000, config.genes)
-        for genes, hours in [(small, config.hours[0]), *((config.genes, hours) for hours in config.hours)]:
+        groups = [
+            (min(10_000, config.genes), config.hours[0]),
+            *((config.genes, each) for each in config.hours),
+        ]
+        for genes, hours in dict.fromkeys(groups):
             for found in compare_engines(
                 genes=genes, hours=hours, target=config.tolerance, repeats=config.repeats, device=device
             ):

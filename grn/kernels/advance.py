@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Backend = Literal["auto", "torch", "numba", "triton"]
 
 
-class Advance(NamedTuple):
+class AdvanceResult(NamedTuple):
     """A state carried through an interval, and how well.
 
     Attributes
@@ -63,7 +63,7 @@ def advance(
     ----------
     state : ExpressionState
         Start; left unchanged. In float32, float64, or, to save memory, bfloat16 or float16; those are
-        computed in float32 and rounded once, at the end: a change by less than 0.2 % is lost in bfloat16.
+        computed in float32 and rounded once, at the end: a change by less than 0.4 % may be lost in bfloat16.
     induction : Tensor or Induction
         S/K, one value a gene, of the state's shape and device; non-negative, ∞ allowed. Its dtype is the
         state's, or float32 for a state of half the width.
@@ -145,7 +145,7 @@ def advance_with_error(
     tolerance: float = STEP_TOLERANCE,
     steps: int | None = None,
     backend: Backend = "auto",
-) -> Advance:
+) -> AdvanceResult:
     """Carry all genes as `advance` does, and return the estimated error and the steps of each.
 
     Parameters
@@ -155,7 +155,7 @@ def advance_with_error(
 
     Returns
     -------
-    Advance
+    AdvanceResult
         ``state``, ``error`` and ``steps``.
 
     Raises
@@ -202,7 +202,7 @@ def _advance(
     backend: Backend,
     wants_error: bool,
     out: ExpressionState | None = None,
-) -> Advance:
+) -> AdvanceResult:
     if backend not in get_args(Backend):
         raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}")
     hours = _real("duration", duration)
@@ -231,7 +231,7 @@ def _advance(
         _check_out(out, state, level)
     if state.genes == 0 or hours == 0:
         check_values(state, level)
-        return Advance(
+        return AdvanceResult(
             _written(state.clone(), out),
             torch.zeros_like(state.mrna, dtype=computed),
             torch.zeros_like(state.mrna, dtype=torch.int32),
@@ -265,11 +265,10 @@ def _advance(
     if coupled:
         carried = carry_coupled(state, level.to(computed), interval)
     else:
-        contiguous = out is not None and out.mrna.is_contiguous() and out.protein.is_contiguous()
-        into = out.tensors() if out is not None and contiguous else None
+        into = out.tensors() if out is not None and _is_apart(out, state, level) else None
         carried = carry_separable(state, level.to(computed), interval, into)
     final = ExpressionState(*(t.to(stored) for t in carried.tensors))
-    return Advance(_written(final, out), carried.error, carried.steps)
+    return AdvanceResult(_written(final, out), carried.error, carried.steps)
 
 
 def _chosen(
@@ -305,12 +304,26 @@ def _check_out(out: ExpressionState, state: ExpressionState, induction: Tensor) 
             f"{state.mrna.dtype} on {state.mrna.device}), and a log_threshold where it has one, got "
             f"{tuple(out.mrna.shape)}, {out.mrna.dtype} on {out.mrna.device}"
         )
+    if out.mrna.data_ptr() == out.protein.data_ptr() and out.mrna.numel():
+        raise ValueError("mrna and protein of out must have memory of their own, got one tensor for both")
     if torch.is_grad_enabled() and any(
         t.requires_grad for t in (*state.tensors(), *out.tensors(), induction)
     ):
         raise ValueError(
             "out cannot be written where a gradient is wanted; leave it out, or use torch.no_grad()"
         )
+
+
+def _is_apart(out: ExpressionState, state: ExpressionState, induction: Tensor) -> bool:
+    """Whether ``out`` can be written while all else is read: memory of its own, or ``state`` itself."""
+    if not all(t.is_contiguous() for t in out.tensors()):
+        return False
+    memory = [t.untyped_storage().data_ptr() for t in (*state.tensors(), induction)]
+    return all(
+        one.untyped_storage().data_ptr() not in memory
+        or (one.data_ptr() == other.data_ptr() and other.is_contiguous())
+        for one, other in zip(out.tensors(), state.tensors(), strict=True)
+    )
 
 
 def _written(state: ExpressionState, out: ExpressionState | None) -> ExpressionState:

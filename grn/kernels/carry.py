@@ -79,7 +79,8 @@ def carry_separable(
             raise AssertionError("the kernel refused values that are in order") from None
     check_values(state, induction)
     march_all: Callable[..., tuple[Tensor, Tensor, Tensor]] = plain.march_separable
-    m, p = state.mrna, state.protein
+    shape = state.mrna.shape
+    m, p, induction = (t.reshape(shape or (1,)) for t in (state.mrna, state.protein, induction))
     if interval.backend == "triton":  # whose kernel widens what is stored in half the width
         from grn.kernels.triton_march import march_triton as march_all  # imports triton, if any
     else:
@@ -95,7 +96,9 @@ def carry_separable(
             steps=steps,
         )
 
-    return refine_genes(march, interval.steps, interval.tolerance)
+    carried = refine_genes(march, interval.steps, interval.tolerance)
+    after = tuple(t.reshape(shape) for t in carried.tensors)
+    return Carried(after, carried.error.reshape(shape), carried.steps.reshape(shape))
 
 
 def carry_coupled(state: ExpressionState, induction: Tensor, interval: Interval) -> Carried:

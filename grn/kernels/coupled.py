@@ -57,8 +57,9 @@ def run_stage(
     one, a, half_c = promoter[0], promoter[1], promoter[3]
     half_p, half_m, half_b, half_h = weights[0], weights[1], weights[2], weights[3]
     full_p, full_m, full_b, full_h = weights[4], weights[5], weights[6], weights[7]
-    kept, m_b, m1, m2, m3 = weights[8], weights[9], weights[10], weights[11], weights[12]
+    m_b, m1, m2, m3 = weights[9], weights[10], weights[11], weights[12]
     p_b, p1, p2, p3 = weights[13], weights[14], weights[15], weights[16]
+    lost_m, lost_p = weights[26], weights[27]  # increments, as in grn.kernels.separable
     level_scale = kind(scale)
     cooperating = half_c != 0
     controlled = control.size > 0
@@ -91,8 +92,9 @@ def run_stage(
                     flow = full_p * now_p[j] + full_m * now_m[j]
                     y = flow + (full_b + full_h * second[j])
                     h = hill(level[j] * level_scale * (offset + here[j] + a * y), n)
-                    now_m[j] = kept * now_m[j] + (m_b + m1 * first[j]) + m2 * second[j] + m3 * h
-                    after[j] = flow + (p_b + p1 * first[j]) + p2 * second[j] + p3 * h
+                    gained = full_m * now_m[j] + (p_b + p1 * first[j]) + p2 * second[j] + p3 * h
+                    after[j] = now_p[j] + (gained - lost_p * now_p[j])
+                    now_m[j] += (m_b + m1 * first[j]) + m2 * second[j] + m3 * h - lost_m * now_m[j]
                     now_p[j] = after[j]
             else:
                 after[:] = now_p
@@ -107,9 +109,9 @@ def run_stage(
                 if stage == FIRST:
                     for j in range(length):
                         after[j] = (
-                            weights[24] * now_p[j]
-                            + weights[25] * now_m[j]
-                            + (weights[26] + weights[27] * first[j])
+                            weights[28] * now_p[j]
+                            + weights[29] * now_m[j]
+                            + (weights[30] + weights[31] * first[j])
                         )
                     expressed[piece, 0] += _expressed(after, control)
 

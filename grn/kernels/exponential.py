@@ -22,9 +22,11 @@ in [0, 1] at any step. With homeostasis, log K advances by Simpson's rule on the
 
 The error of a step is estimated from what its middle stage missed. Once the step is done, the protein at the
 middle is known better, from both ends and their slopes (Hermite's cubic); the difference, times the
-promoter's slope and the weight of the stage, is an error of h that entered the mRNA. It is of third order;
-for small steps the end stage's error cancels it in the result, which is of fourth. It is carried along with
-the gene by the linearised equations, so that what feedback amplifies is counted and what decays is not.
+promoter's slope there, n·hill·(1 − hill)·a/(1 + a·p), and the weights of the stage, is an error of h that
+entered mRNA and protein. (Of 1/(1 + a·p) the chord over [0, 1] is taken, which lies above and needs no
+division.) It is of third order; for small steps the end stage's error cancels it in the
+result, which is of fourth. It is carried along with the gene by the linearised equations, so that what
+feedback amplifies is counted and what decays is not.
 """
 
 from __future__ import annotations
@@ -82,34 +84,19 @@ def step_weights(
 
 
 def middle_weights(
-    weights: StepWeights, protein_loss: float | Tensor
+    protein_loss: float | Tensor,
 ) -> tuple[float | Tensor, float | Tensor, float | Tensor, float | Tensor]:
-    """Weights of p, m, next p and next m for the error estimate; ``protein_loss`` is γp times the step.
+    """Weights of p, m, next p and next m in the protein at the middle: Hermite's cubic.
 
-    Their sum, with the share that h1 had in the middle stage taken away, is Hermite's protein at the middle
-    less that stage's.
-
-    Examples
-    --------
-    >>> weights = step_weights(1.0, 1.0, 0.5)
-    >>> abs(sum(middle_weights(weights, 0.5)) - weights.half.protein_made) < 1e-15  # all at rest at 1
-    True
-    """
-    half, eighth = weights.half, protein_loss / 8
-    return 0.5 - eighth - half.protein_kept, eighth - half.translated, 0.5 + eighth, -eighth
-
-
-def slope_bound(hill_coefficient: float, autoactivation: float) -> float:
-    """Bound G of the promoter's slope where feedback is half on: d hill/dp is at most G·hill·(1 − hill).
-
-    d hill/dp = n·hill·(1 − hill)·a/(1 + a·p), taken at p = ½.
+    ``protein_loss`` is γp times the step.
 
     Examples
     --------
-    >>> slope_bound(4.0, 2.0)
-    4.0
+    >>> middle_weights(0.5)
+    (0.4375, 0.0625, 0.5625, -0.0625)
     """
-    return hill_coefficient * autoactivation / (1.0 + 0.5 * autoactivation)
+    eighth = protein_loss / 8
+    return 0.5 - eighth, eighth, 0.5 + eighth, -eighth
 
 
 @lru_cache(maxsize=64)

@@ -16,7 +16,7 @@ import torch
 
 from grn.kernels import coupled, hill, separable
 from grn.kernels.chunks import run_in_chunks
-from grn.kernels.exponential import middle_weights, slope_bound, step_weights
+from grn.kernels.exponential import middle_weights, step_weights
 from grn.kernels.refine import Carried, unresolved
 from grn.kernels.steps import MOST_STEPS
 
@@ -182,11 +182,11 @@ def _exponent(kinetics: Kinetics) -> int | float:
 
 
 def _promoter(interval: Interval, dtype: torch.dtype) -> Array:
-    """What all steps share: 1, a, the factor of S/K, and ½·c."""
+    """What all steps share: 1, a, the factor of S/K, ½·c, and the chord and the least of 1/(1 + a·p)."""
     a = interval.autoactivation
     c = 0.0 if interval.cooperation is None else interval.cooperation.strength
     scale = 1.0 / (1.0 + 0.5 * (a + c))
-    return np.array([1.0, a, scale, 0.5 * c], dtype=_kind(dtype))
+    return np.array([1.0, a, scale, 0.5 * c, a / (1.0 + a), 1.0 / (1.0 + a)], dtype=_kind(dtype))
 
 
 def _table(interval: Interval, steps: int, dtype: torch.dtype, rounds: int = 1) -> Array:
@@ -194,7 +194,7 @@ def _table(interval: Interval, steps: int, dtype: torch.dtype, rounds: int = 1) 
     kinetics = interval.kinetics
     rates = float(kinetics.mrna_decay), float(kinetics.protein_decay)
     rows = int(math.log2(rounds)) + 1
-    gain = slope_bound(float(kinetics.hill_coefficient), interval.autoactivation)
+    gain = float(kinetics.hill_coefficient) * interval.autoactivation
     return _scalar_table(*rates, kinetics.basal, gain, interval.hours, steps, rows, _kind(dtype))
 
 
@@ -219,8 +219,10 @@ def _scalar_table(
         *(weight * induced for weight in weights.mrna),
         sum(weights.protein) * b,
         *(weight * induced for weight in weights.protein),
-        *middle_weights(weights, gamma_p * durations),
-        *(gain * induced * made for made in (full.mrna_made, full.protein_made, weights.mrna[1])),
+        *middle_weights(gamma_p * durations),
+        *(gain * induced * made for made in (full.mrna_made, full.protein_made)),
+        *(gain * induced * row[1] for row in (weights.mrna, weights.protein)),
+        *(full.protein_kept, full.mrna_made, full.translated + full.protein_made),
         *(quarter.protein_kept, quarter.translated, quarter.protein_made * b, quarter.protein_made * induced),
     ]
     return torch.stack([torch.as_tensor(column) for column in columns], 1).numpy().astype(kind)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from grn.kernels.exponential import map_weights, middle_weights, slope_bound, step_weights
+from grn.kernels.exponential import map_weights, middle_weights, step_weights
 from grn.regulation import Cooperation, Homeostasis, promoter_input
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def march_separable(
     """Carry genes that do not act on each other; return m, p and the estimated error of either."""
     step = hours / steps
     weights = _cast(step_weights(*kinetics.rates, step), m)
-    middle = middle_weights(weights, kinetics.protein_decay * step)
+    middle = middle_weights(kinetics.protein_decay * step)
     return march_weighted(m, p, induction, weights, middle, kinetics, autoactivation, steps)
 
 
@@ -50,9 +50,9 @@ def march_weighted(
     if autoactivation == 0.0:  # the promoter's activity stays as it is: one propagator a step is exact
         h = kinetics.promoter_activity(induction)
         for _ in range(steps):
-            m, p = full.mrna_kept * m + full.mrna_made * h, _protein(full, m, p, h)
+            m, p = m + full.mrna_made * (h - m), p + (full.translated * (m - p) + full.protein_made * (h - p))
         return m, p, error
-    gain = slope_bound(n, autoactivation) / (1.0 - b)
+    gain, chord = n * autoactivation / (1.0 - b), autoactivation / (1.0 + autoactivation)
     at_p, at_m, at_next_p, at_next_m = middle
     m_error, p_error = error, error
 
@@ -61,16 +61,18 @@ def march_weighted(
 
     for _ in range(steps):
         h1 = activity(p)
-        h2 = activity(_protein(half, m, p, h1))
+        stage = _protein(half, m, p, h1)
+        h2 = activity(stage)
         h3 = activity(_protein(full, m, p, h2))
         next_m, next_p = _finish(weights, m, p, h1, h2, h3)
         with torch.no_grad():
-            ends = at_p * p + at_m * m + at_next_p * next_p + at_next_m * next_m
-            slope = gain * (h2 - b) * (1.0 - h2)
-            missed = slope * (ends - half.protein_made * h1).abs()
-            fed = slope * p_error
-            m_error = full.mrna_kept * m_error + full.mrna_made * fed + weights.mrna[1] * missed
-            p_error = _protein(full, m_error, p_error, fed).clamp(max=1.0)
+            between = at_p * p + at_m * m + at_next_p * next_p + at_next_m * next_m
+            slope = gain * (h2 - b) * (1.0 - h2) * (1.0 - chord * stage).clamp(min=1.0 - chord)
+            missed, fed = slope * (between - stage).abs(), slope * p_error
+            p_error, m_error = (
+                (_protein(full, m_error, p_error, fed) + weights.protein[1] * missed).clamp(max=1.0),
+                full.mrna_kept * m_error + full.mrna_made * fed + weights.mrna[1] * missed,
+            )
         m, p = next_m, next_p
     return m, p, torch.maximum(m_error, p_error)
 
@@ -129,13 +131,16 @@ def _protein(flow: Propagator, m: Tensor, p: Tensor, h: Tensor) -> Tensor:
 def _finish(
     weights: StepWeights, m: Tensor, p: Tensor, h1: Tensor, h2: Tensor, h3: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """End of a step: the parabola through three activities, integrated exactly."""
+    """End of a step: the parabola through three activities, integrated exactly.
+
+    As increments: a share kept of almost 1 would be rounded anew at each of many small steps.
+    """
     full = weights.full
     m1, m2, m3 = weights.mrna
     p1, p2, p3 = weights.protein
     return (
-        full.mrna_kept * m + (m1 * h1 + m2 * h2 + m3 * h3),
-        full.protein_kept * p + full.translated * m + (p1 * h1 + p2 * h2 + p3 * h3),
+        m + (m1 * h1 + m2 * h2 + m3 * h3 - full.mrna_made * m),
+        p + (full.translated * (m - p) + (p1 * h1 + p2 * h2 + p3 * h3 - full.protein_made * p)),
     )
 
 

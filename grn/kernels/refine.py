@@ -67,6 +67,8 @@ def refine_genes(
         finer_m, finer_p, finer_error = march(waiting, steps)
         m, p = m.index_put(waiting, finer_m), p.index_put(waiting, finer_p)
         error[waiting], taken[waiting] = finer_error, steps
+        if bool(finer_error.isnan().any()):
+            raise unresolved(tolerance)
         stalls = torch.where(finer_error <= last / 2, 0, stalls + 1)
         on = ~((finer_error <= tolerance) | (stalls == MOST_STALLS))
         waiting, last, stalls = tuple(index[on] for index in waiting), finer_error[on], stalls[on]
@@ -101,6 +103,8 @@ def refine_together(march: Callable[[int], tuple[Tensor, ...]], steps: int, tole
         fine = march(steps)
         error = _difference(coarse, fine) * DIFFERENCE_TO_ERROR
         largest = float(error.max())
+        if math.isnan(largest):
+            raise unresolved(tolerance)
         stalls = 0 if largest <= last / 2 else stalls + 1
         if largest <= tolerance or stalls == MOST_STALLS:
             taken = torch.full(error.shape, steps, dtype=torch.int32, device=error.device)
@@ -127,7 +131,7 @@ def _difference(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> Tensor:
 def unresolved(tolerance: float) -> ValueError:
     """The error to raise for genes whose estimate stays above the tolerance."""
     return ValueError(
-        f"some genes need more than {MOST_STEPS:,} steps for a tolerance of {tolerance:g}: raise the "
-        "tolerance, shorten the duration, or pass steps= and accept a larger error (concentrations stay in "
-        "[0, 1])"
+        f"some genes need more than {MOST_STEPS:,} steps for a tolerance of {tolerance:g}, or overflow: "
+        "raise it, shorten the duration, or pass steps= and accept a larger error (concentrations stay "
+        "in [0, 1])"
     )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from grn.kernels.exponential import middle_weights, slope_bound, step_weights
+from grn.kernels.exponential import middle_weights, step_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,9 +110,10 @@ def march_block(
     full_p, full_m, full_b, full_h = [joined(parts, kind) for parts in weights[4:8]]
     kept, m_b, m1, m2, m3 = [joined(parts, kind) for parts in weights[8:13]]
     p_b, p1, p2, p3 = [joined(parts, kind) for parts in weights[13:17]]
-    middle_p, middle_m, middle_p_after, middle_m_after = [joined(parts, kind) for parts in weights[17:21]]
-    fed_m, fed_p, missed_m = [joined(parts, kind) for parts in weights[21:24]]
-    a, scale, n = [joined(parts, kind) for parts in weights[24:27]]
+    at_p, at_m, at_next_p, at_next_m = [joined(parts, kind) for parts in weights[17:21]]
+    fed_m, fed_p, missed_m, missed_p = [joined(parts, kind) for parts in weights[21:25]]
+    kept_p, lost_m, lost_p = [joined(parts, kind) for parts in weights[25:28]]
+    a, scale, n, chord = [joined(parts, kind) for parts in weights[28:32]]
 
     start = tl.program_id(0).to(tl.int64) * block
     lane = tl.arange(0, block)
@@ -128,15 +129,17 @@ def march_block(
         h2 = hill(q * (1.0 + a * middle), n, power)
         last = full_p * p + full_m * m + (full_b + full_h * h2)
         h3 = hill(q * (1.0 + a * last), n, power)
-        next_m = kept * m + (m_b + m1 * h1) + m2 * h2 + m3 * h3
-        next_p = full_p * p + full_m * m + (p_b + p1 * h1) + p2 * h2 + p3 * h3
+        # As increments: a share kept of almost 1 would be rounded anew at each of many small steps.
+        next_m = m + ((m_b + m1 * h1) + m2 * h2 + m3 * h3 - lost_m * m)
+        next_p = p + (full_m * m + (p_b + p1 * h1) + p2 * h2 + p3 * h3 - lost_p * p)
         if estimated:
-            ends = middle_p * p + middle_m * m + middle_p_after * next_p + middle_m_after * next_m
-            at_middle = ends - (half_b + half_h * h1)
-            slope = h2 - h2 * h2
+            between = at_p * p + at_m * m + at_next_p * next_p + at_next_m * next_m
+            slope = (h2 - h2 * h2) * tl.maximum(1.0 - chord * middle, 1.0 - chord)
+            missed = slope * tl.abs(between - middle)
             fed = slope * p_error
-            m_error = kept * m_error + fed_m * fed + missed_m * (slope * tl.abs(at_middle))
-            p_error = tl.minimum(full_p * p_error + full_m * m_error + fed_p * fed, 1.0)
+            p_next = kept_p * p_error + full_m * m_error + fed_p * fed + missed_p * missed
+            m_error = kept * m_error + fed_m * fed + missed_m * missed
+            p_error = tl.minimum(p_next, 1.0)
         m = next_m
         p = next_p
     tl.store(m_after + start + lane, m.to(m_after.dtype.element_ty), mask=inside)
@@ -283,9 +286,9 @@ def _march_weights(
 ) -> tuple[tuple[float, ...], ...]:
     """Weights of `march_block`; h = b + (1−b)·hill, and the kernel keeps hill alone."""
     weights: Any = step_weights(mrna_decay, protein_decay, step)  # of floats, since the rates are
-    middle: Any = middle_weights(weights, protein_decay * step)
+    middle: Any = middle_weights(protein_decay * step)
     half, full, induced = weights.half, weights.full, 1.0 - basal
-    gain = slope_bound(n, a) * induced
+    gain = n * a * induced
     return _split(
         double,
         *(half.protein_kept, half.translated, half.protein_made * basal, half.protein_made * induced),
@@ -296,8 +299,9 @@ def _march_weights(
         sum(weights.protein) * basal,
         *(weight * induced for weight in weights.protein),
         *middle,
-        *(gain * made for made in (full.mrna_made, full.protein_made, weights.mrna[1])),
-        *(a, 1.0 / (1.0 + 0.5 * a), n),
+        *(gain * made for made in (full.mrna_made, full.protein_made, weights.mrna[1], weights.protein[1])),
+        *(full.protein_kept, full.mrna_made, full.translated + full.protein_made),
+        *(a, 1.0 / (1.0 + 0.5 * a), n, a / (1.0 + a)),
     )
 
 

@@ -36,6 +36,9 @@ def _engines(records: Sequence[dict[str, Any]]) -> Iterator[Row]:
         for record in found:
             if (record["device"], record["genes"], record["hours"]) != (device, genes, hours):
                 continue
+            if "unmeasured" in record:
+                yield (record["engine"], f"{genes:,} genes", "unmeasured", "", record["unmeasured"])
+                continue
             ratio, low, high = record["times_advance"]
             yield (
                 f"{record['engine']}: {record['setting']}",

@@ -34,3 +34,11 @@ def test_every_kernel_that_imports_compiled_code_is_checked() -> None:
         if any(f"from grn.kernels.{name} import" in path.read_text() for name in compiled)
     }
     assert importing == set(INLINING)
+
+
+def test_constants_that_compiled_code_repeats_are_the_same() -> None:
+    kernels = {
+        name: import_module(f"grn.kernels.{name}") for name in ("hill", "refine", "separable", "triton_march")
+    }
+    assert kernels["separable"].MOST_STALLS == kernels["refine"].MOST_STALLS
+    assert kernels["triton_march"].LARGEST_POWER == kernels["hill"].LARGEST_POWER

@@ -105,7 +105,7 @@ def test_a_hard_gene_takes_more_steps_and_changes_no_other(backend):
     alone, together = carry(easy), carry(torch.cat([easy[:400], hard, easy[400:]]))
     here = torch.zeros(903, dtype=torch.bool)
     here[400:403] = True
-    assert together.steps[here].unique().tolist() == [2 * alone.steps[0].item()]
+    assert (together.steps[here] >= 2 * alone.steps[0]).all()
     assert torch.equal(together.steps[~here], alone.steps)
     assert torch.equal(together.state.protein[~here], alone.state.protein)
     assert (together.error <= 1e-7).all()
@@ -222,7 +222,7 @@ def test_a_tolerance_out_of_reach_is_refused(monkeypatch, random_genes, layers, 
         monkeypatch.setattr(module, "MOST_STEPS", 64)
     neighbours = Cooperation(strength=1.0, blocks=layers) if coupled else None
     with pytest.raises(
-        ValueError, match=r"some genes need more than 64 steps for a tolerance of 1e-10: raise"
+        ValueError, match=r"some genes need more than 64 steps for a tolerance of 1e-10, or overflow: "
     ):
         advance(
             state,
@@ -296,15 +296,16 @@ def test_a_gene_between_two_states_is_left_there_and_its_error_says_so(backend):
     silent, _, expressed = (
         state.level for state in fixed_points(kinetics, induction=1.0, autoactivation=3.0)
     )
-    start = ExpressionState.initial(1, level=0.45, dtype=torch.float64)
+    start = ExpressionState(*(torch.tensor([level], dtype=torch.float64) for level in (0.9, 0.1)))
     terms = {"kinetics": kinetics, "autoactivation": 3.0, "backend": backend}
-    low, high = 0.8, 1.2  # of the induction: ends silent, ends expressed
+    low, high = 0.1, 10.0  # of the induction: ends silent, ends expressed
     for _ in range(60):
         middle = torch.tensor([(low + high) / 2], dtype=torch.float64)
         ends_expressed = advance(start, middle, 10.0, steps=450, **terms).protein.item() > 0.5
         low, high = (low, middle.item()) if ends_expressed else (middle.item(), high)
     others = torch.tensor([0.5 * low, low, 2 * low])  # float32: its rounding is what grows
-    result = advance_with_error(ExpressionState.initial(3, level=0.45), others, 10.0, **terms)
+    same = ExpressionState(start.mrna.float().expand(3), start.protein.float().expand(3))
+    result = advance_with_error(same, others, 10.0, **terms)
     assert result.error[1] > 1e-5
     assert (result.error[[0, 2]] <= 1e-5).all()
     assert (result.steps[[0, 2]] < result.steps[1]).all()
@@ -323,3 +324,96 @@ def test_coupled_genes_that_no_number_of_steps_settles_are_left_as_they_are():
     assert tried == [3, 6, 12, 24]
     assert carried.steps.tolist() == [24, 24]
     assert (carried.error > 0.1).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("gamma_m", "gamma_p", "n", "a", "hours"),
+    [(1e6, 1.0, 4, 1.0, 2.0), (20.0, 20.0, 4, 1.0, 2.0), (1.0, 0.5, 4, 1.0, 2.0), (1.0, 0.5, 4, 100.0, 2.0)],
+)
+@pytest.mark.parametrize("steps", [8, 32])
+def test_the_estimate_sees_the_error_of_few_steps(
+    random_genes, backend, gamma_m, gamma_p, n, a, hours, steps
+):
+    """Stiff rates, where all of the error is in the protein, and strong feedback on little protein."""
+    _, q = random_genes(300, seed=1)
+    state = ExpressionState(torch.full_like(q, 0.1), torch.full_like(q, 0.1))
+    terms = {
+        "kinetics": Kinetics(mrna_decay=gamma_m, protein_decay=gamma_p, hill_coefficient=n),
+        "autoactivation": a,
+        "backend": backend,
+    }
+    dynamics = ExpressionDynamics(terms["kinetics"], q, autoactivation=a)
+    found = advance_with_error(state, q, hours, steps=steps, **terms)
+    fine = advance(state, q, hours, steps=4_096, **terms)
+    assert dynamics.autoactivation == a
+    assert true_error(found.state, fine).max() < 10 * found.error.max()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_many_small_steps_do_not_drift_in_float32(backend):
+    """A share kept of 1 - 1e-4, rounded, would move the steady state by 1e-4 and out of [0, 1]."""
+    kinetics = Kinetics(mrna_decay=5970095.0, protein_decay=0.6485, basal=0.0)
+    q = torch.tensor([math.inf, 0.2])
+    found = advance(
+        ExpressionState.initial(2, level=1.0),
+        q,
+        1.5,
+        kinetics=kinetics,
+        autoactivation=1.0,
+        steps=5_000,
+        backend=backend,
+    )
+    exact = advance(
+        ExpressionState.initial(2, level=1.0, dtype=torch.float64),
+        q.double(),
+        1.5,
+        kinetics=kinetics,
+        autoactivation=1.0,
+        steps=5_000,
+        backend=backend,
+    )
+    assert true_error(found, exact).max() < 5e-6
+    assert found.protein.max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("backend", [*BACKENDS, "auto"])
+def test_one_gene_without_dimension(backend):
+    half = torch.tensor(0.5)
+    found = advance_with_error(
+        ExpressionState(half, half.clone()),
+        torch.tensor(1.1),
+        1.0,
+        kinetics=Kinetics(),
+        autoactivation=1.0,
+        backend=backend,
+    )
+    row = advance(
+        ExpressionState(half[None], half[None].clone()),
+        torch.tensor([1.1]),
+        1.0,
+        kinetics=Kinetics(),
+        autoactivation=1.0,
+        backend=backend,
+    )
+    assert found.state.protein.shape == found.error.shape == ()
+    assert found.state.protein == row.protein[0]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_out_may_be_memory_that_is_still_read(backend):
+    generator = torch.Generator().manual_seed(0)
+    memory, q = torch.rand(3001, generator=generator), 2 * torch.rand(3000, generator=generator)
+    p = torch.rand(3000, generator=generator)
+    terms = {"kinetics": Kinetics(), "autoactivation": 3.0, "backend": backend}
+    state = ExpressionState(memory[:-1], p)
+    right = advance(state, q, 10.0, **terms)
+    shifted = advance(state, q, 10.0, out=ExpressionState(memory[1:], torch.empty_like(p)), **terms)
+    assert torch.equal(shifted.mrna, right.mrna)
+    state = ExpressionState(torch.rand(3000, generator=generator), p)
+    right = advance(state, q, 10.0, **terms)
+    swapped = advance(state, q, 10.0, out=ExpressionState(q, p), **terms)
+    assert torch.equal(swapped.mrna, right.mrna)
+    assert torch.equal(swapped.protein, right.protein)
+    with pytest.raises(ValueError, match="mrna and protein of out must have memory of their own"):
+        advance(right, q, 1.0, out=ExpressionState(p, p), **terms)

@@ -144,7 +144,8 @@ def test_the_kernel_compiles_for_devices(kernel, name, power, capability, tmp_pa
     signature = {"m_before": stored, "p_before": stored, "induction": wide}
     signature |= {"m_after": stored, "p_after": stored}
     signature |= {"error_after": wide, "genes": "i32", "steps": "i32"} if feedback else {"genes": "i32"}
-    signature |= {"weights": (weight,) * (30 if feedback else 8)}
+    weights = triton_march._march_weights(1.0, 0.5, 4.0, 0.02, 1.0, 0.5, False)
+    signature |= {"weights": (weight,) * (len(weights) if feedback else 8)}
     constants = {"power": power, "block": triton_march.BLOCK_BYTES // (8 if name == "float64" else 4)}
     constants |= {"estimated": True} if feedback else {}
     function = getattr(triton_march, kernel)
