@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-STEPS_PER_THREAD = 100_000  # of all genes; below, a second thread costs more than it saves
+STEPS_PER_THREAD = 50_000  # of all genes; below, a second thread costs more than it saves
 PIECE = 65_536  # genes of a layer that one thread takes at a time
 ROW = 1_024  # genes of a row where genes share nothing but a threshold
-FIRST_CHUNK = 64  # blocks of the first range that a thread takes
+FIRST_CHUNK = 256  # blocks of the first range that a thread takes
 
 
 class BadValueError(Exception):

@@ -5,7 +5,7 @@ copy of as many bytes as an interval reads and writes.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,20 +117,24 @@ def compare_engines(
     exact = few.exact(hours)
     engines: dict[str, tuple[str, Carry]] = {}
     fastest = _fused_backend(here)
-    loosest = next(
-        tolerance
-        for tolerance in OWN_TOLERANCES
-        if _error(_advance(few, hours, tolerance, fastest)(), exact) <= target
-    )
-    setting = f"tolerance {loosest:g}"
-    engines["advance"] = (f"{fastest}, {setting}", _advance(here, hours, loosest, fastest))
-    engines["advance, plain torch"] = (setting, _advance(here, hours, loosest, "torch"))
+
+    def reaches(**setting: Any) -> bool:
+        return _error(_advance(few, hours, fastest, **setting)(), exact) <= target
+
+    steps = next(count for count in STEP_COUNTS if reaches(steps=count))
+    loosest = next(tolerance for tolerance in OWN_TOLERANCES if reaches(tolerance=tolerance))
+    setting = f"{fastest}, steps={steps}"
     stored = Genes(here.mrna.bfloat16(), here.protein.bfloat16(), here.induction)
+    engines["advance"] = (setting, _advance(here, hours, fastest, steps=steps))
     engines["advance, stored in bfloat16, which rounds"] = (
         setting,
-        _advance(stored, hours, loosest, fastest),
+        _advance(stored, hours, fastest, steps=steps),
     )
-    steps = next(count for count in STEP_COUNTS if _error(_plain_step(few, hours, count)(), exact) <= target)
+    engines["advance, plain torch"] = (f"steps={steps}", _advance(here, hours, "torch", steps=steps))
+    engines["advance, error controlled"] = (
+        f"{fastest}, tolerance={loosest:g}",
+        _advance(here, hours, fastest, tolerance=loosest),
+    )
     step = _compiled_step(here, hours, steps)
     started = time.perf_counter()
     try:
@@ -140,9 +144,9 @@ def compare_engines(
         yield {"engine": COMPILED, "device": device, "genes": genes, "hours": hours, "unmeasured": reason}
     else:
         compile_seconds = time.perf_counter() - started
-        engines[COMPILED] = (f"{steps} steps", step)
-    setting, carry = _fastest_torchdiffeq(few, here, hours, exact, target)
-    engines["torchdiffeq"] = (setting, carry)
+        engines[COMPILED] = (f"steps={steps}", step)
+    engines["torchdiffeq"] = _fastest_torchdiffeq(FIXED_STEP, few, here, hours, exact, target)
+    engines["torchdiffeq, error controlled"] = _fastest_torchdiffeq(ADAPTIVE, few, here, hours, exact, target)
     if device == "cpu" and genes <= SCIPY_LARGEST:
         engines["scipy"] = _fastest_scipy(here, hours, exact, target)
     copied = torch.empty(WORDS_MOVED * genes // 2, device=device)
@@ -173,7 +177,7 @@ def _fused_backend(genes: Genes) -> str:
     return "torch" if triton_obstacle(genes.state, genes.induction, KINETICS) else "triton"
 
 
-def _advance(genes: Genes, hours: float, tolerance: float, backend: Any) -> Carry:
+def _advance(genes: Genes, hours: float, backend: Any, **setting: Any) -> Carry:
     def carry() -> tuple[Tensor, Tensor]:
         after = advance(
             genes.state,
@@ -181,8 +185,8 @@ def _advance(genes: Genes, hours: float, tolerance: float, backend: Any) -> Carr
             hours,
             kinetics=KINETICS,
             autoactivation=AUTOACTIVATION,
-            tolerance=tolerance,
             backend=backend,
+            **setting,
         )
         return after.mrna, after.protein
 
@@ -260,16 +264,16 @@ def _torchdiffeq(genes: Genes, hours: float, method: str, setting: float) -> Car
 
 
 def _fastest_torchdiffeq(
-    few: Genes, here: Genes, hours: float, exact: tuple[Tensor, Tensor], target: float
+    methods: Sequence[str], few: Genes, here: Genes, hours: float, exact: tuple[Tensor, Tensor], target: float
 ) -> tuple[str, Carry]:
     """Choose the method that reaches the target first, each at its loosest setting that does."""
     found: list[tuple[float, str, Carry]] = []
-    for method in (*FIXED_STEP, *ADAPTIVE):
+    for method in methods:
         for setting in STEP_COUNTS if method in FIXED_STEP else TOLERANCES:
             carry = _torchdiffeq(few, hours, method, setting)
             if _error(carry(), exact) <= target:
                 words = (
-                    f"{method}, {setting} steps" if method in FIXED_STEP else f"{method}, rtol {setting:g}"
+                    f"{method}, steps={setting}" if method in FIXED_STEP else f"{method}, rtol={setting:g}"
                 )
                 found.append((_once(carry), words, _torchdiffeq(here, hours, method, setting)))
                 break
@@ -306,7 +310,7 @@ def _fastest_scipy(
         for tolerance in TOLERANCES:
             carry = carry_with(method, tolerance)
             if _error(carry(), exact) <= target:
-                found.append((_once(carry), f"{method}, rtol {tolerance:g}, float64", carry))
+                found.append((_once(carry), f"{method}, rtol={tolerance:g}, float64", carry))
                 break
     _, words, carry = min(found, key=lambda candidate: candidate[0])
     return words, carry

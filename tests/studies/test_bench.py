@@ -7,7 +7,7 @@ import torch
 
 from studies.bench import Bench, run
 from studies.benchmarks.controller_memory import memory_of
-from studies.benchmarks.engine import COMPILED, Genes, _error, _fastest_torchdiffeq, _torchdiffeq
+from studies.benchmarks.engine import COMPILED, FIXED_STEP, Genes, _error, _fastest_torchdiffeq, _torchdiffeq
 from studies.benchmarks.engine_table import markdown
 from studies.benchmarks.scaling import measure_sizes
 from studies.benchmarks.training_share import POLICIES, share_of_training
@@ -44,7 +44,7 @@ def test_the_peer_solves_the_same_equation_at_the_asked_error():
     genes = Genes.random(200)
     exact = genes.exact(2.0)
     assert _error(_torchdiffeq(genes, 2.0, "rk4", 100)(), exact) < 2e-6  # float32
-    _, carry = _fastest_torchdiffeq(genes, genes, 2.0, exact, 1e-4)
+    _, carry = _fastest_torchdiffeq(FIXED_STEP, genes, genes, 2.0, exact, 1e-4)
     assert _error(carry(), exact) <= 1e-4
 
 
