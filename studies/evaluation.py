@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from studies.data import ImageSplit
+from studies.data import ImageSplit, as_input
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +93,7 @@ def evaluate(model: nn.Module, split: ImageSplit, *, classes: int, batch_size: i
     model.eval()
     confusion = torch.zeros(classes * classes, dtype=torch.int64, device=split.labels.device)
     for start in range(0, len(split.labels), batch_size):
-        images = split.images[start : start + batch_size].float() / 255
+        images = as_input(split.images[start : start + batch_size])
         labels = split.labels[start : start + batch_size]
         cells = labels * classes + model(images).argmax(dim=1)
         confusion.index_add_(0, cells, torch.ones_like(cells))

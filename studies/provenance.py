@@ -122,7 +122,11 @@ def data_digest(dataset: ImageDataset) -> str:
     """Return the SHA-256 of all images and labels in their order: the same data give the same text."""
     digest = hashlib.sha256()
     for split in (dataset.train, dataset.validation, dataset.test):
-        for tensor in (split.images, split.labels):
+        for tensor in (
+            split.images,
+            split.labels,
+            *([] if split.soft_labels is None else [split.soft_labels]),
+        ):
             _feed(digest, str(tuple(tensor.shape)), tensor)
     return digest.hexdigest()
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from pruning import PruningController, measure_cost
 from pruning.checkpoint import write_atomically
+from studies.data import as_input
 from studies.directory import RECORDS, RUNS, finished_runs, stored_config, write_config
 from studies.evaluation import EpochResult
 from studies.networks import NetworkShape
@@ -43,7 +44,7 @@ def rehearse(bench: Workbench, runs: Sequence[Run]) -> None:
         if attach is not None:
             attach(model, make_optimizer(model, bench.recipe), bench.total_steps).close()
     with isolated_randomness(bench.device):
-        images = bench.dataset.train.images[: bench.recipe.batch_size].to(bench.device).float() / 255
+        images = as_input(bench.dataset.train.images[: bench.recipe.batch_size].to(bench.device))
         for run in rehearsed:
             model = bench.shape_of(run).build(run.seed).to(bench.device)
             optimizer = make_optimizer(model, bench.recipe)
@@ -86,7 +87,7 @@ def execute(
         updates = [snapshot.to_record() for snapshot in controller.history]
     cost = measure_cost(
         model,
-        bench.dataset.test.images[:1].to(bench.device).float() / 255,
+        as_input(bench.dataset.test.images[:1].to(bench.device)),
         controller.masks() if controller is not None else None,
     )
     record = RunRecord(

@@ -13,7 +13,7 @@ from torch.nn import functional
 from pruning import PruningController
 from studies.augmentation import DRAWS_PER_IMAGE, augment
 from studies.checkpointing import Position, load_position, save_position
-from studies.data import ImageDataset, ImageSplit
+from studies.data import ImageDataset, ImageSplit, as_input
 from studies.evaluation import EpochResult, Evaluation, evaluate
 from studies.randomness import derive_seed, isolated_randomness
 from studies.recipe import Recipe, cosine_learning_rate, make_optimizer, steps_per_epoch
@@ -127,7 +127,7 @@ def train(
                 step = epoch * steps + batch
                 torch.manual_seed(derive_seed(seed, "dropout", step))
                 rows = slice(batch * recipe.batch_size, (batch + 1) * recipe.batch_size)
-                images = training.images[order[rows]].float() / 255
+                images = as_input(training.images[order[rows]])
                 if recipe.augment:
                     images = augment(images, draws[rows])
 

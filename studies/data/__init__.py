@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from studies.data.dataset import EMOTIONS, ImageDataset, ImageSplit
+from studies.data.dataset import EMOTIONS, ImageDataset, ImageSplit, as_input
 from studies.data.digits import load_digits
 from studies.data.faces import load_faces
 from studies.data.fer2013 import TEST_SPLITS, load_csv
@@ -10,7 +10,7 @@ from studies.data.folders import load_folders
 from studies.data.resize import check_image_size, resize
 from studies.data.splits import check_fraction, take_fraction
 
-__all__ = ["BUILT_IN", "EMOTIONS", "ImageDataset", "ImageSplit", "load_dataset"]
+__all__ = ["BUILT_IN", "EMOTIONS", "ImageDataset", "ImageSplit", "as_input", "load_dataset"]
 
 BUILT_IN = ("faces", "digits")
 """Data sets that need no download."""

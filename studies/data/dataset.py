@@ -1,4 +1,4 @@
-"""Labelled grey images, and the three parts of a data set."""
+"""Labelled images or spectrograms, and the three parts of a data set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,13 +18,16 @@ class ImageSplit:
     Parameters
     ----------
     images : Tensor
-        uint8 grey levels, shape (N, 1, H, W), on the CPU.
+        uint8 levels, shape (N, 1, H, W) for grey and (N, 3, H, W) for colour, or float32 spectrograms, shape
+        (N, 1, mel bands, frames); on the CPU.
     labels : Tensor
         int64 class indices, shape (N,).
     ids : sequence of str
         One stable identifier a sample, unique within the split.
     groups : dict of str to ndarray
-        Further facts, one array of length N a name (identity, style, lighting, ...).
+        Further facts, one array of length N a name (subject, speaker, gender, set, lighting, ...).
+    soft_labels : Tensor, optional
+        Share of the raters' votes for each class, float32, shape (N, classes), rows of sum 1.
 
     Raises
     ------
@@ -42,12 +45,17 @@ class ImageSplit:
     labels: Tensor
     ids: Sequence[str]
     groups: dict[str, np.ndarray] = field(default_factory=dict)
+    soft_labels: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.images.dtype != torch.uint8:
-            raise TypeError(f"images must be uint8 grey levels 0-255, got {self.images.dtype}")
-        if self.images.ndim != 4 or self.images.shape[1] != 1:
-            raise ValueError(f"images must have shape (N, 1, H, W), got {tuple(self.images.shape)}")
+        if self.images.dtype not in (torch.uint8, torch.float32):
+            raise TypeError(
+                f"images must be uint8 levels 0-255 or float32 spectrograms, got {self.images.dtype}"
+            )
+        if self.images.ndim != 4 or self.images.shape[1] not in (1, 3):
+            raise ValueError(
+                f"images must have shape (N, 1, H, W) or (N, 3, H, W), got {tuple(self.images.shape)}"
+            )
         if self.labels.dtype != torch.int64:
             raise TypeError(f"labels must be int64 class indices, got {self.labels.dtype}")
         count = len(self.images)
@@ -60,6 +68,12 @@ class ImageSplit:
         for name, values in self.groups.items():
             if len(values) != count:
                 raise ValueError(f"group {name!r} must have {count} values, got {len(values)}")
+        votes = self.soft_labels
+        if votes is not None:
+            if votes.ndim != 2 or len(votes) != count:
+                raise ValueError(f"soft_labels must have shape ({count}, classes), got {tuple(votes.shape)}")
+            if count and not bool((votes >= 0).all() & ((votes.sum(1) - 1).abs() < 1e-4).all()):
+                raise ValueError("soft_labels must be shares of at least 0 whose rows sum to 1")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -69,6 +83,11 @@ class ImageSplit:
         """Height and width in pixels."""
         return int(self.images.shape[2]), int(self.images.shape[3])
 
+    @property
+    def channels(self) -> int:
+        """1 for grey images and spectrograms, 3 for colour."""
+        return int(self.images.shape[1])
+
     def subset(self, indices: np.ndarray) -> "ImageSplit":
         """Keep the samples at `indices`, in that order, with their ids and groups."""
         where = torch.as_tensor(indices, dtype=torch.int64)
@@ -77,7 +96,19 @@ class ImageSplit:
             labels=self.labels[where],
             ids=[self.ids[i] for i in where.tolist()],
             groups={name: values[where.numpy()] for name, values in self.groups.items()},
+            soft_labels=None if self.soft_labels is None else self.soft_labels[where],
         )
+
+
+def as_input(images: Tensor) -> Tensor:
+    """Return what a network takes: grey or colour levels as float32 in [0, 1], spectrograms as they are.
+
+    Examples
+    --------
+    >>> as_input(torch.tensor([0, 51, 255], dtype=torch.uint8)).tolist()
+    [0.0, 0.20000000298023224, 1.0]
+    """
+    return images.float().div_(255) if images.dtype == torch.uint8 else images
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,12 +127,17 @@ class ImageDataset:
         Which official split `test` is, e.g. ``"PublicTest"``.
     description : str
         One sentence for reports.
+    split_by : str
+        What keeps the parts apart: ``"official"``, the name of a group such as ``"subject"``, ``"source"`` or
+        ``"random"``.
+    skipped : tuple of str
+        Files that could not be read and were passed over on request, each with the reason.
 
     Raises
     ------
     ValueError
         If a label is out of range, a class is empty in any part, an id stands in two parts, or the parts
-        differ in image size.
+        differ in size, channels or kind of their images.
     """
 
     name: str
@@ -111,6 +147,8 @@ class ImageDataset:
     test: ImageSplit
     test_name: str
     description: str = ""
+    split_by: str = "official"
+    skipped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
@@ -121,6 +159,18 @@ class ImageDataset:
                     f"{self.name}: all parts must share one image size, got {self.train.image_size} in train "
                     f"and {split.image_size} in {part}"
                 )
+            if (split.channels, split.images.dtype) != (self.train.channels, self.train.images.dtype):
+                raise ValueError(
+                    f"{self.name}: all parts must hold one kind of images, got "
+                    f"{self.train.channels} channels of {self.train.images.dtype} in train and "
+                    f"{split.channels} of {split.images.dtype} in {part}"
+                )
+            votes = split.soft_labels
+            if votes is not None and votes.shape[1] != len(self.classes):
+                raise ValueError(
+                    f"{self.name}: soft_labels must have a column for each of the {len(self.classes)} "
+                    f"classes, got {votes.shape[1]} in {part}"
+                )
             for sample in split.ids:
                 if sample in seen:
                     raise ValueError(f"{self.name}: sample {sample!r} is in both {seen[sample]} and {part}")
@@ -130,12 +180,19 @@ class ImageDataset:
         """Give the three parts by name, in order."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
+    @property
+    def kind(self) -> str:
+        """``"images"`` or ``"spectrograms"``."""
+        return "images" if self.train.images.dtype == torch.uint8 else "spectrograms"
+
     def summary(self) -> str:
         """One line: sizes, classes and which split the test is."""
         height, width = self.train.image_size
+        colour = " colour" if self.train.channels == 3 else ""
         return (
             f"{self.name}: {len(self.train):,} train / {len(self.validation):,} validation / "
-            f"{len(self.test):,} test ({self.test_name}), {height}×{width}, {len(self.classes)} classes"
+            f"{len(self.test):,} test ({self.test_name}), {height}×{width}{colour}, "
+            f"{len(self.classes)} classes"
         )
 
 

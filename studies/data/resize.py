@@ -17,9 +17,11 @@ def resize(dataset: ImageDataset, image_size: int) -> ImageDataset:
     Raises
     ------
     ValueError
-        If `image_size` is not an integer of at least 4 pixels.
+        If `image_size` is not an integer of at least 4 pixels, or the data are spectrograms.
     """
     check_image_size(image_size)
+    if dataset.kind != "images":
+        raise ValueError(f"image_size={image_size} is for images, and {dataset.name} holds {dataset.kind}")
     if dataset.train.image_size == (image_size, image_size):
         return dataset
     return replace(
@@ -31,7 +33,7 @@ def resize(dataset: ImageDataset, image_size: int) -> ImageDataset:
 
 
 def resize_images(images: Tensor, image_size: int) -> Tensor:
-    """Resize uint8 images (N, 1, H, W) to squares, rounded to the nearest grey level.
+    """Resize uint8 images (N, C, H, W) to squares, rounded to the nearest level.
 
     Examples
     --------
@@ -40,7 +42,7 @@ def resize_images(images: Tensor, image_size: int) -> Tensor:
     15
     """
     shrinks = image_size <= min(images.shape[2:])
-    resized = torch.empty(len(images), 1, image_size, image_size, dtype=torch.uint8)
+    resized = torch.empty(*images.shape[:2], image_size, image_size, dtype=torch.uint8)
     for start in range(0, len(images), 4096):
         batch = images[start : start + 4096].float()
         if shrinks:
