@@ -6,7 +6,9 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 from importlib import import_module
+from io import StringIO
 from types import FrameType
 
 # OpenMP threads that spin while they wait stall a busy machine. Read when torch is imported.
@@ -15,10 +17,16 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 STUDIES = {
     "compare": "accuracy of pruning policies at equal sparsity, over seeds",
     "train": "train and prune one network, and keep its weights",
+    "audit": "leaks between the parts of a data set, and what simple models score on it",
     "simulate": "simulate a gene network, and find its steady states",
     "bench": "speed and memory of the gene engine, and its share of training",
 }
-AT_ONCE = ("simulate", "bench")  # studies that are not continued: they are short, or must be quiet throughout
+AT_ONCE = (
+    "audit",
+    "simulate",
+    "bench",
+)  # not continued: short, or to be left alone throughout
+JOINED = ("compare", "train")  # studies whose training torchrun can share out among processes
 
 USER_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -35,6 +43,17 @@ def _one_line(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
     return f"warning: {message}\n"
+
+
+def _run_joined(study: str, options: Sequence[str]) -> None:
+    """Run a study in the processes that torchrun started."""
+    if study not in JOINED:
+        raise ValueError(f"{study} runs in one process: torchrun is for {' and '.join(JOINED)}")
+    from studies.joined import joined_processes  # imports torch, which --help does not wait for
+
+    # The first process speaks for all, but for errors.
+    with joined_processes() as workers, nullcontext() if workers.first else redirect_stdout(StringIO()):
+        import_module(f"studies.{study}").main(options)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -56,7 +75,10 @@ def main(arguments: Sequence[str]) -> int:
     warnings.formatwarning = _one_line
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        import_module(f"studies.{study}").main(options)
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            _run_joined(study, options)
+        else:
+            import_module(f"studies.{study}").main(options)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR
@@ -66,6 +88,9 @@ def main(arguments: Sequence[str]) -> int:
             "or pip install the project",
             file=sys.stderr,
         )
+        return USER_ERROR
+    except ImportError as error:  # a package of an extra that is not installed, told by name
+        print(f"error: {error}", file=sys.stderr)
         return USER_ERROR
     except (FloatingPointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -10,12 +10,14 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from studies.joined import current_workers
 from studies.options import TrainingOptions, parse_policies, parse_sparsities
 from studies.progress import StudyProgress
+from studies.recipes import with_recipe
 from studies.records import RunRecord
 from studies.report import aggregation, write_report
 from studies.runs import run_all
-from studies.workbench import Run, open_study
+from studies.workbench import Run, findings, open_study
 
 GROWING = ("policies", "sparsities", "seeds")  # a finished study may be resumed with more of these
 COMPACT: dict[str, Any] = {"box": None, "padding": (0, 2, 0, 0), "pad_edge": False}  # fits 80 columns
@@ -90,8 +92,10 @@ def run(config: Compare) -> list[RunRecord]:
     console.print(
         f"{bench.dataset.summary()}; {bench.shape.name}, {bench.shape.parameters:,} parameters", markup=False
     )
+    for text in findings(bench):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
     outcome = run_all(bench, runs, StudyProgress(console, runs=len(runs), epochs=config.epochs))
-    if outcome.records:
+    if outcome.records and current_workers().first:
         for table in tables(outcome.records):
             console.print(table)
         console.print(f"report: {write_report(config.out)}", highlight=False, soft_wrap=True)
@@ -161,4 +165,5 @@ def _spread(values: Sequence[float]) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the study from the command line."""
-    run(tyro.cli(Compare, prog="python -m studies compare", args=arguments))
+    defaults = with_recipe(Compare, arguments)
+    run(tyro.cli(Compare, prog="python -m studies compare", args=arguments, default=defaults))

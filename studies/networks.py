@@ -1,22 +1,73 @@
 """The networks of a study: built from a seed, or scaled to match the size of a pruned one."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
 from torch import nn
 
-from models import CompactFERNet, GeneInspiredNet
+from models import (
+    AMACNN,
+    CompactFERNet,
+    GeneInspiredNet,
+    HybridFERNet,
+    SpeechCNN,
+    VisionTransformer,
+    WideResNet,
+    resnet18,
+    resnet34,
+)
 from studies.data import ImageDataset
 from studies.randomness import derive_seed, isolated_randomness
 
-Model = Literal["auto", "gene", "cnn"]
+Model = Literal[
+    "auto",
+    "gene",
+    "cnn",
+    "amacnn",
+    "hybrid",
+    "resnet18",
+    "resnet34",
+    "vit-tiny",
+    "vit-small",
+    "wrn-22-2",
+    "speech",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A network that is built from classes, image_size, width and channels."""
+
+    name: str  # in records
+    build: Callable[..., nn.Module]
+    width: int  # its own
+    step: int = 1  # widths are multiples of it
+
+    @property
+    def is_transformer(self) -> bool:
+        return self.build is VisionTransformer
+
+
+_CHOICES = {
+    "cnn": _Choice("CompactFERNet", CompactFERNet, 16),
+    "amacnn": _Choice("AMACNN", AMACNN, 64),
+    "hybrid": _Choice("HybridFERNet", HybridFERNet, 32),
+    "resnet18": _Choice("ResNet-18", resnet18, 64),
+    "resnet34": _Choice("ResNet-34", resnet34, 64),
+    "vit-tiny": _Choice("ViT-tiny", VisionTransformer, 192, step=3),
+    "vit-small": _Choice("ViT-small", VisionTransformer, 384, step=6),
+    "wrn-22-2": _Choice("WRN-22-2", WideResNet, 16),
+    "speech": _Choice("SpeechCNN", SpeechCNN, 32),
+}
+PATCHES = 8  # along a side of the image, where patch_size is left open
+DEPTH = 12  # blocks of a vision transformer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkShape:
-    """A network without its weights: which class, and how wide.
+    """A network without its weights: which one, and how wide.
 
     Examples
     --------
@@ -24,17 +75,20 @@ class NetworkShape:
     2410
     """
 
-    kind: str  # "gene" or "cnn"
+    kind: str  # a name of `Model` but "auto"
     classes: int
-    image_size: int = 0  # of "cnn", pixels
-    width: int = 0  # of "cnn", channels of the first convolution
-    inputs: int = 0  # of "gene", pixels of an image
+    image_size: int = 0  # of all but "gene", pixels
+    width: int = 0  # of all but "gene", channels of the first stage
+    channels: int = 1  # of the images
+    patch_size: int = 0  # of a vision transformer, pixels
+    depth: int = 0  # of a vision transformer, blocks
+    inputs: int = 0  # of "gene", values of a sample
     hidden: tuple[int, ...] = ()  # of "gene", units of each hidden layer
 
     @property
     def name(self) -> str:
-        """Class name of the network."""
-        return "CompactFERNet" if self.kind == "cnn" else "GeneInspiredNet"
+        """Name of the network in records."""
+        return "GeneInspiredNet" if self.kind == "gene" else _CHOICES[self.kind].name
 
     @property
     def parameters(self) -> int:
@@ -57,21 +111,24 @@ class NetworkShape:
             return self._build()
 
     def _build(self) -> nn.Module:
-        if self.kind == "cnn":
-            return CompactFERNet(classes=self.classes, image_size=self.image_size, width=self.width)
-        return GeneInspiredNet(inputs=self.inputs, hidden=self.hidden, outputs=self.classes)
+        if self.kind == "gene":
+            return GeneInspiredNet(inputs=self.inputs, hidden=self.hidden, outputs=self.classes)
+        choice = _CHOICES[self.kind]
+        options = {"classes": self.classes, "image_size": self.image_size, "channels": self.channels}
+        if choice.is_transformer:  # as many heads as the published one, whatever the width
+            options |= {"patch_size": self.patch_size, "depth": self.depth, "heads": choice.step}
+        return choice.build(width=self.width, **options)
 
     def narrower(self) -> Iterator["NetworkShape"]:
         """Yield this shape and all that have its proportions and fewer units, widest first."""
-        widest = self.width if self.kind == "cnn" else max(self.hidden, default=1)
+        gene = self.kind == "gene"
+        widest = max(self.hidden, default=1) if gene else self.width
+        step = 1 if gene else _CHOICES[self.kind].step
         seen = set()
-        for units in range(widest, 0, -1):
-            shape = NetworkShape(
-                kind=self.kind,
-                classes=self.classes,
-                image_size=self.image_size,
-                inputs=self.inputs,
-                width=units if self.kind == "cnn" else 0,
+        for units in range(widest, 0, -step):
+            shape = replace(
+                self,
+                width=0 if gene else units,
                 hidden=tuple(max(1, round(size * units / widest)) for size in self.hidden),
             )
             if shape not in seen:
@@ -79,35 +136,65 @@ class NetworkShape:
                 yield shape
 
 
-def shape_for(model: str, dataset: ImageDataset, *, width: int, hidden: tuple[int, ...]) -> NetworkShape:
+def shape_for(
+    model: str,
+    dataset: ImageDataset,
+    *,
+    width: int | None = None,
+    hidden: tuple[int, ...] = (128, 64),
+    patch_size: int | None = None,
+    depth: int | None = None,
+) -> NetworkShape:
     """Choose the network for a data set.
 
     Parameters
     ----------
-    model : {"auto", "gene", "cnn"}
-        "gene" is :class:`models.GeneInspiredNet`, "cnn" is :class:`models.CompactFERNet`; "auto" takes the
-        first for `digits` and the second for everything else.
+    model : str
+        One of `Model`; "auto" takes "gene" for `digits`, "speech" for spectrograms, else "cnn".
     dataset : ImageDataset
-        Gives image size and classes.
-    width : int
-        Channels of the first convolution of "cnn".
+        Gives image size, channels and classes.
+    width : int, optional
+        Channels of the first stage; None takes the network's own default.
     hidden : tuple of int
         Units of each hidden layer of "gene".
+    patch_size : int, optional
+        Of a vision transformer, pixels; None takes an eighth of the image.
+    depth : int, optional
+        Blocks of a vision transformer; None takes 12.
 
     Raises
     ------
     ValueError
-        If the model is unknown.
+        If the model is unknown, or not for such data.
     """
     if model not in get_args(Model):
         raise ValueError(f"unknown model {model!r}: expected one of {', '.join(get_args(Model))}")
     channels, height, side = dataset.train.images.shape[1:]
-    if model == "gene" or (model == "auto" and dataset.name == "digits"):
+    if model == "auto":
+        model = "gene" if dataset.name == "digits" else "speech" if dataset.kind == "spectrograms" else "cnn"
+    classes = len(dataset.classes)
+    if model == "gene":
         return NetworkShape(
-            kind="gene", classes=len(dataset.classes), inputs=channels * height * side, hidden=hidden
+            kind="gene", classes=classes, inputs=channels * height * side, hidden=hidden, channels=channels
         )
+    if (model == "speech") != (dataset.kind == "spectrograms"):
+        fitting = "model speech, or gene" if dataset.kind == "spectrograms" else "another model"
+        raise ValueError(f"model {model!r} is not for {dataset.kind}: choose {fitting}")
+    choice = _CHOICES[model]
     image_size = min(height, side)
-    return NetworkShape(kind="cnn", classes=len(dataset.classes), image_size=image_size, width=width)
+    if width is not None and width % choice.step:
+        raise ValueError(f"width of model {model!r} must be a multiple of {choice.step}, got {width}")
+    if not choice.is_transformer and (patch_size or depth):
+        raise ValueError(f"patch_size and depth are for vision transformers, and the model is {model!r}")
+    return NetworkShape(
+        kind=model,
+        classes=classes,
+        image_size=image_size,
+        width=width or choice.width,
+        channels=channels,
+        patch_size=(patch_size or max(1, image_size // PATCHES)) if choice.is_transformer else 0,
+        depth=(depth or DEPTH) if choice.is_transformer else 0,
+    )
 
 
 def match_parameters(shape: NetworkShape, target: int) -> NetworkShape:

@@ -2,43 +2,57 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, TypeVar, get_args
 
 import torch
 
 from pruning.allocation import Allocation
 from pruning.gates import Granularity
+from studies.augmentation import PROFILES, find_profile
+from studies.data import ImageDataset
+from studies.data_options import DataOptions
 from studies.gating_options import GatingOptions
 from studies.networks import Model
 from studies.policies import POLICIES, PolicyChoice, check_policy
 from studies.recipe import Recipe
+from studies.tensorboard import check_tensorboard
 
-Switch = Literal["auto", "on", "off"]
 AllocationOption = Literal["auto", Allocation]
-FACES_SIZE = 24  # pixels; faces are drawn at any size, and a study of them takes minutes at this one
 UPDATES = 40  # mask updates in a run when update_every is not given
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingOptions(GatingOptions):
+class TrainingOptions(DataOptions, GatingOptions):
     """Data, network, training and pruning; shared by the studies that train networks."""
 
-    data: str = "faces"  # "faces", "digits", a FER-2013 CSV file or a folder with a sub-folder a class
-    fraction: float = 1.0  # stratified share of the training images to use, in (0, 1]
-    image_size: int | None = None  # side of the images, pixels; None: the data's own, 24 for faces
-    test_split: Literal["public", "private"] = "public"  # which official test set of FER-2013 to score
-    model: Model = "auto"  # GeneInspiredNet or CompactFERNet; auto: gene for digits, cnn for images
-    width: int = 16  # channels of the cnn's first convolution
+    recipe: str = ""  # amacnn, hybrid, gene, resnet18, vit-tiny, wrn-22-2 or speech: sets what follows
+    model: Model = "auto"  # network; auto: gene for digits, speech for spectrograms, else cnn
+    width: int | None = None  # channels of the network's first stage; None: its own default
     hidden: str = "128,64"  # units of the gene model's hidden layers, separated by commas
-    epochs: int = 6  # passes over the training images
-    batch_size: int = 64  # images a step
+    patch_size: int | None = None  # of a vision transformer, pixels; None: an eighth of the image
+    depth: int | None = None  # blocks of a vision transformer; None: 12
+    epochs: int = 6  # passes over the training images, at most
+    batch_size: int = 64  # images a step, of all processes together
+    micro_batches: int = 1  # parts a batch is worked through in, to save memory
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"  # sgd has momentum 0.9
-    learning_rate: float = 2e-3  # at the first step; falls to 0 along half a cosine
+    learning_rate: float = 2e-3  # the highest of the run
+    schedule: Literal["cosine", "step", "inverse", "constant"] = "cosine"  # how the rate falls
+    warmup: float = 0.0  # fraction of training in which the rate rises from 0
+    rate_decay: float = 1e-6  # of the inverse schedule: rate / (1 + rate_decay * step)
     weight_decay: float = 0.0  # L2 for adam and sgd, decoupled for adamw
-    augment: Switch = "auto"  # rotate, flip and re-light training images; auto: not for digits
+    loss: Literal["cross-entropy", "focal", "hybrid"] = "cross-entropy"  # hybrid: the sum of both
+    class_weights: Literal["none", "balanced"] = "none"  # balanced: rare classes weigh more
+    label_smoothing: float = 0.0  # share of every target that is spread over all classes
+    augmentation: str = "auto"  # none, gene, amacnn, hybrid, crop-flip or speech; auto: gene, not for digits
+    patience: int | None = None  # epochs without a better validation accuracy until training stops
+    ema: float = 0.0  # decay a step of a running average of the weights, scored instead; 0: none
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"  # of the forward pass
+    audit: bool = True  # look for leaks between the parts before training
+    baselines: bool = False  # also score the majority class, nearest neighbour and a linear model
+    tensorboard: bool = False  # also write curves that TensorBoard shows
     granularity: Granularity = "weight"  # what a gate silences; unit leaves the classifier dense
     allocation: AllocationOption = "auto"  # sparsity over layers; auto: erk from scratch, else global
     update_every: int | None = None  # steps between mask updates; None: a fortieth of all steps
@@ -58,25 +72,19 @@ class TrainingOptions(GatingOptions):
         ValueError
             Names the option, what it must be, and what it is.
         """
+        self.check_data()
         for name, choices in (
-            ("test_split", ("public", "private")),
             ("model", get_args(Model)),
-            ("augment", get_args(Switch)),
+            ("augmentation", ("auto", *PROFILES)),
             ("granularity", get_args(Granularity)),
             ("allocation", get_args(AllocationOption)),
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
-        for name, least in (("image_size", 4), ("update_every", 1), ("threads", 1)):
+        for name in ("width", "patch_size", "depth", "update_every", "threads"):
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
-        if self.width < 1:
-            raise ValueError(f"width must be at least 1 channel, got {self.width}")
-        if not 0 < self.fraction <= 1:
-            raise ValueError(
-                f"fraction must be in (0, 1], a share of the training images, got {self.fraction}"
-            )
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
         if not 0 <= self.prune_begin <= self.prune_end <= 1:
             raise ValueError(
                 f"prune_begin and prune_end must be fractions of training in order, 0 <= begin <= end <= 1, "
@@ -87,7 +95,9 @@ class TrainingOptions(GatingOptions):
             raise ValueError(f"checkpoint_seconds must be a finite time of at least 0 s, got {seconds}")
         self.check_gating()
         self.hidden_sizes()
-        self.recipe("digits")
+        self.training_recipe()
+        if self.tensorboard:
+            check_tensorboard()
         self.torch_device()
 
     def hidden_sizes(self) -> tuple[int, ...]:
@@ -99,24 +109,28 @@ class TrainingOptions(GatingOptions):
             raise ValueError(f"hidden must be positive integers such as 128,64, got {self.hidden!r}")
         return sizes
 
-    def image_side(self) -> int | None:
-        """Side that images are brought to, pixels; None keeps the data's own."""
-        return FACES_SIZE if self.image_size is None and self.data == "faces" else self.image_size
+    def augmentation_of(self, dataset: ImageDataset | None) -> str:
+        """Name of the augmentation of a data set's training part.
 
-    def augments(self, dataset: str) -> bool:
-        """Whether training images of a data set are augmented."""
-        return self.augment == "on" or (self.augment == "auto" and dataset != "digits")
+        Raises
+        ------
+        ValueError
+            If it is for images and these are spectrograms, or the other way round.
+        """
+        if dataset is None:
+            return "none"
+        name = self.augmentation
+        if name == "auto":
+            name = "speech" if dataset.kind == "spectrograms" else "gene"
+            name = "none" if dataset.name == "digits" else name
+        find_profile(name, kind=dataset.kind)
+        return name
 
-    def recipe(self, dataset: str) -> Recipe:
-        """Return the training recipe for a data set."""
-        return Recipe(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            augment=self.augments(dataset),
-        )
+    def training_recipe(self, dataset: ImageDataset | None = None) -> Recipe:
+        """Return how networks are trained, on a data set where one is given."""
+        names = {field.name for field in fields(Recipe)} - {"augmentation", "momentum"}
+        settings = {name: getattr(self, name) for name in names}
+        return Recipe(**settings, augmentation=self.augmentation_of(dataset))
 
     def allocation_of(self, choice: PolicyChoice) -> Allocation:
         """How a policy's budget is shared among layers."""

@@ -39,6 +39,8 @@ class StudyProgress:
         self.number = 0
         self._label = ""
         self._epochs_shown = 0
+        self._trained = 0  # epochs of earlier runs that this process trained
+        self._started = time.monotonic()
         self._last_line = 0.0
         self._bars: Progress | None = None
         if console.is_terminal:
@@ -79,6 +81,7 @@ class StudyProgress:
         """Start a run."""
         self.number += 1
         self._label = label
+        self._trained += self._epochs_shown
         self._epochs_shown = 0
         self._last_line = time.monotonic()
         if self._bars is not None:
@@ -88,18 +91,30 @@ class StudyProgress:
     def epoch(self, result: EpochResult) -> None:
         """Show an epoch's end."""
         self._epochs_shown = result.epoch
-        state = f"validation {result.validation_accuracy:.2%}, sparsity {result.sparsity:.1%}"
+        state = (
+            f"loss {result.train_loss:.3f}, validation {result.validation_accuracy:.2%}, "
+            f"sparsity {result.sparsity:.1%}"
+        )
         if self._bars is not None:
             self._bars.advance(self._all)
             self._bars.update(self._run, completed=result.epoch, state=state)
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             self.console.print(
-                f"[{self.number}/{self.runs}] {self._label}: epoch {result.epoch} of {self.epochs}, {state}",
+                f"[{self.number}/{self.runs}] {self._label}: epoch {result.epoch} of {self.epochs}, {state}, "
+                f"{self._left()}",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
             )
+
+    def _left(self) -> str:
+        """Time that the study still takes if its epochs go on as they did."""
+        trained = self._trained + self._epochs_shown
+        left = (self.runs - self.number + 1) * self.epochs - self._epochs_shown
+        seconds = (time.monotonic() - self._started) / trained * left
+        minutes = round(seconds / 60)
+        return f"about {minutes} min left" if minutes > 1 else f"about {seconds:.0f} s left"
 
     def fail(self, reason: str) -> None:
         """Show why a run has no result."""

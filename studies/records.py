@@ -4,7 +4,7 @@ import json
 import os
 import re
 import warnings
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ class TornRecordWarning(UserWarning):
 class RunRecord:
     """Everything a run leaves behind. Accuracies, sparsities and churn are fractions; times are seconds.
 
-    Scores are of the final epoch's network, not of the best one; the test split is scored once.
+    Scores are of the final epoch's network, not of the best one, unless the recipe has patience: then of the
+    best on the validation split after the last update of the masks. The test split is scored once.
     """
 
     study: str  # "compare" or "train"
@@ -51,6 +52,18 @@ class RunRecord:
     hardware: dict[str, Any]
     commit: str | None
     state_digest: str  # SHA-256 of final weights and masks
+    recipe: str = ""  # name of the recipe that set the options; "" for none
+    best_epoch: int | None = None  # the one whose network is scored, where the recipe has patience
+    stopped_epoch: int | None = None  # the last one, where patience ended the run before its time
+    macro_precision: float | None = None  # on the test split, as all scores below
+    macro_recall: float | None = None  # balanced accuracy, or unweighted average recall
+    expected_calibration_error: float | None = None
+    group_accuracy: dict[str, dict[str, float]] = field(default_factory=dict)
+    copied_test_images: int | None = None  # with a copy in train or validation; None: not looked for
+    test_accuracy_without_copies: float | None = None  # None where there are none
+    macro_f1_without_copies: float | None = None
+    audit: dict[str, Any] | None = None  # findings of the leakage audit
+    baselines: list[dict[str, Any]] = field(default_factory=list)  # what simple models score on the same data
 
     @property
     def key(self) -> str:
@@ -150,8 +163,11 @@ def _parse(path: Path, number: int, line: bytes) -> RunRecord:
         raise ValueError(f"{path}: line {number} is not JSON ({error}): restore or remove it") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path}: line {number} must be a JSON object, got {type(value).__name__}")
-    names = {field.name for field in fields(RunRecord)}
-    if missing := names - value.keys():
+    names = {item.name for item in fields(RunRecord)}
+    needed = {
+        item.name for item in fields(RunRecord) if item.default is MISSING and item.default_factory is MISSING
+    }
+    if missing := needed - value.keys():
         raise ValueError(f"{path}: line {number} is no run record, it lacks {', '.join(sorted(missing))}")
     if unknown := value.keys() - names:
         raise ValueError(f"{path}: line {number} has fields that no record has: {', '.join(sorted(unknown))}")

@@ -1,8 +1,8 @@
 """How a study goes through its runs: rehearsed, trained, recorded one after another, and resumed."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,19 @@ from pruning.checkpoint import write_atomically
 from studies.data import as_input
 from studies.directory import RECORDS, RUNS, finished_runs, stored_config, write_config
 from studies.evaluation import EpochResult
+from studies.joined import current_workers
 from studies.networks import NetworkShape
 from studies.progress import StudyProgress
 from studies.provenance import state_digest
 from studies.randomness import isolated_randomness
 from studies.recipe import make_optimizer
 from studies.records import RunRecord, append_record
+from studies.tensorboard import curves_for_tensorboard
 from studies.topology_store import write_topology
 from studies.training import train
 from studies.workbench import Run, Workbench, live_parameters
+
+Finish = Callable[[Run, nn.Module, PruningController | None], None]
 
 
 def rehearse(bench: Workbench, runs: Sequence[Run]) -> None:
@@ -79,8 +83,9 @@ def execute(
         checkpoint=bench.folder(run) / "checkpoint.safetensors",
         checkpoint_seconds=bench.options.checkpoint_seconds,
         on_epoch=on_epoch,
+        clean_test=None if bench.audit is None else bench.audit.clean_test,
     )
-    controller = trained.controller
+    controller, apart = trained.controller, trained.test_without_copies
     updates = []
     if controller is not None:
         controller.close()
@@ -104,7 +109,7 @@ def execute(
         per_class_recall=trained.test.per_class_recall,
         confusion=trained.test.confusion,
         classes=list(bench.dataset.classes),
-        validation_accuracy=trained.curve[-1].validation_accuracy,
+        validation_accuracy=trained.validation_accuracy,
         parameters=shape.parameters,
         live_parameters=live_parameters(model, controller),
         multiply_adds=cost.multiply_adds,
@@ -116,6 +121,18 @@ def execute(
         updates=updates,
         config={**bench.config, "resolved": _resolved(bench, shape, controller)},
         state_digest=state_digest(model.state_dict(), controller.masks() if controller is not None else {}),
+        recipe=bench.options.recipe,
+        best_epoch=trained.epoch if bench.recipe.patience is not None else None,
+        stopped_epoch=len(trained.curve) if len(trained.curve) < bench.recipe.epochs else None,
+        macro_precision=trained.test.macro_precision,
+        macro_recall=trained.test.macro_recall,
+        expected_calibration_error=trained.test.expected_calibration_error,
+        group_accuracy=trained.test.group_accuracy,
+        copied_test_images=None if bench.audit is None else int((~bench.audit.clean_test).sum()),
+        test_accuracy_without_copies=None if apart is None else apart.accuracy,
+        macro_f1_without_copies=None if apart is None else apart.macro_f1,
+        audit=None if bench.audit is None else bench.audit.to_record(),
+        baselines=[asdict(score) for score in bench.baselines],
         **bench.provenance,
     )
     return record, model, controller
@@ -170,7 +187,7 @@ def run_all(
     bench: Workbench,
     runs: Sequence[Run],
     progress: StudyProgress,
-    finish: Callable[[Run, nn.Module, PruningController | None], None] | None = None,
+    finish: Finish | None = None,
 ) -> Outcome:
     """Go through the runs of a study and write a record after each; finished ones are not run again.
 
@@ -195,7 +212,8 @@ def run_all(
     """
     rehearse(bench, runs)
     records = {record.key: record for record in finished_runs(bench.directory, resume=bench.options.resume)}
-    if stored_config(bench.directory) != bench.config:
+    first = current_workers().first  # of the processes that train together; it alone writes
+    if first and stored_config(bench.directory) != bench.config:
         write_config(bench.directory, bench.config)
     failed: dict[Run, str] = {}
     with progress:
@@ -206,24 +224,56 @@ def run_all(
             else:
                 progress.begin(str(run))
                 try:
-                    record, model, controller = execute(bench, run, progress.epoch)
+                    with _curves(bench, run, progress) as on_epoch:
+                        record, model, controller = execute(bench, run, on_epoch)
                 except FloatingPointError as error:
                     failed[run] = str(error)
                     progress.fail(str(error))
-                    _clear(folder)
+                    if first:
+                        _clear(folder)
                     continue
-                if bench.options.keep_weights:
-                    save_weights(folder, model, controller)
-                if run == bench.pictured and controller is not None:
-                    write_topology(bench.directory, controller.history, run=asdict(record))
-                if finish is not None:
-                    finish(run, model, controller)
-                append_record(bench.directory / RECORDS, record)
+                if first:
+                    _keep(bench, run, record, model, controller, finish)
                 records[key] = record
                 progress.end(record)
-            _clear(folder)
-    _remove_if_empty(bench.directory / RUNS)
+            if first:
+                _clear(folder)
+    if first:
+        _remove_if_empty(bench.directory / RUNS)
     return Outcome(records=[records[bench.key(run)] for run in runs if run not in failed], failed=failed)
+
+
+@contextmanager
+def _curves(bench: Workbench, run: Run, progress: StudyProgress) -> Iterator[Callable[[EpochResult], None]]:
+    """Give what takes a run's epochs: the progress, and TensorBoard's files on request."""
+    if not (bench.options.tensorboard and current_workers().first):
+        yield progress.epoch
+        return
+    with curves_for_tensorboard(bench.directory / "tensorboard" / bench.key(run)) as write:
+
+        def show(result: EpochResult) -> None:
+            progress.epoch(result)
+            write(result)
+
+        yield show
+
+
+def _keep(
+    bench: Workbench,
+    run: Run,
+    record: RunRecord,
+    model: nn.Module,
+    controller: PruningController | None,
+    finish: Finish | None,
+) -> None:
+    """Write what a finished run leaves behind, its record last."""
+    if bench.options.keep_weights:
+        save_weights(bench.folder(run), model, controller)
+    if run == bench.pictured and controller is not None:
+        write_topology(bench.directory, controller.history, run=asdict(record))
+    if finish is not None:
+        finish(run, model, controller)
+    append_record(bench.directory / RECORDS, record)
 
 
 def save_weights(folder: Path, model: nn.Module, controller: PruningController | None) -> None:

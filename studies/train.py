@@ -10,20 +10,24 @@ from rich.console import Console
 from torch import nn
 
 from pruning import PruningController
+from studies.attention import ATTENTION, attention_examples
+from studies.joined import current_workers
 from studies.options import TrainingOptions, check_sparsity
 from studies.policies import check_policy
 from studies.progress import StudyProgress
+from studies.recipes import with_recipe
 from studies.records import RunRecord
 from studies.report import write_report
 from studies.runs import run_all, save_weights
-from studies.workbench import Run, open_study
+from studies.workbench import Run, findings, open_study
 
 
 @dataclass(frozen=True, kw_only=True)
 class Train(TrainingOptions):
     """Train one network, pruning it on the way, and keep its weights.
 
-    Writes to --out: weights.safetensors (a plain state dict), masks.safetensors, records.jsonl, report.html.
+    Writes to --out: weights.safetensors (a plain state dict), masks.safetensors, records.jsonl, report.html,
+    and for networks with attention, attention.npz: maps over some validation images.
     """
 
     policy: str = "expression"  # a policy of the compare study, such as dense, magnitude, expression
@@ -68,16 +72,26 @@ def run(config: Train) -> list[RunRecord]:
 
     def finish(run: Run, model: nn.Module, controller: PruningController | None) -> None:
         save_weights(config.out, model, controller)
+        classes = bench.dataset.classes
+        examples = attention_examples(
+            model, bench.dataset.validation, classes, count=2 * len(classes), seed=run.seed
+        )
+        if examples is not None:
+            examples.save(config.out / ATTENTION)
         if controller is not None:
             console.print(controller.summary(), markup=False, highlight=False, soft_wrap=True)
 
+    for text in findings(bench):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
     outcome = run_all(bench, plan, StudyProgress(console, runs=1, epochs=config.epochs), finish)
     outcome.check()
-    console.print(f"weights: {config.out / 'weights.safetensors'}", highlight=False, soft_wrap=True)
-    console.print(f"report: {write_report(config.out)}", highlight=False, soft_wrap=True)
+    if current_workers().first:
+        console.print(f"weights: {config.out / 'weights.safetensors'}", highlight=False, soft_wrap=True)
+        console.print(f"report: {write_report(config.out)}", highlight=False, soft_wrap=True)
     return outcome.records
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the study from the command line."""
-    run(tyro.cli(Train, prog="python -m studies train", args=arguments))
+    defaults = with_recipe(Train, arguments)
+    run(tyro.cli(Train, prog="python -m studies train", args=arguments, default=defaults))

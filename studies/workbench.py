@@ -10,8 +10,11 @@ import torch
 from torch import nn
 
 from pruning import ConstantSchedule, PruningController, RandomGating
-from studies.data import ImageDataset, load_dataset
+from studies.baselines import BaselineScore, baselines
+from studies.data import ImageDataset
+from studies.data.audit import Audit, audit
 from studies.directory import RUNS, check_writable, continued_config, finished_runs, stored_config
+from studies.joined import current_workers
 from studies.networks import NetworkShape, match_parameters, shape_for
 from studies.options import TrainingOptions
 from studies.policies import POLICIES
@@ -45,6 +48,8 @@ class Workbench:
     device: torch.device
     directory: Path
     provenance: dict[str, Any]  # versions, hardware and commit at the start of the study
+    audit: Audit | None = None  # of the data, where asked for
+    baselines: Sequence[BaselineScore] = ()  # what simple models score on them, where asked for
     pictured: Run | None = None  # the run whose graph the report shows; it keeps its masks
 
     @cached_property
@@ -55,12 +60,14 @@ class Workbench:
             self.dataset,
             width=self.options.width,
             hidden=self.options.hidden_sizes(),
+            patch_size=self.options.patch_size,
+            depth=self.options.depth,
         )
 
     @cached_property
     def recipe(self) -> Recipe:
         """How every run is trained."""
-        return self.options.recipe(self.dataset.name)
+        return self.options.training_recipe(self.dataset)
 
     @cached_property
     def total_steps(self) -> int:
@@ -138,6 +145,14 @@ def live_parameters(model: nn.Module, controller: PruningController | None) -> i
     return trainable - controller.gated_parameters + controller.live_parameters
 
 
+def findings(bench: Workbench) -> list[str]:
+    """Say what a person should know of the data before training: leaks, and what simple models score."""
+    leaks = [] if bench.audit is None else [f"warning: {text}" for text in bench.audit.warnings()]
+    return leaks + [
+        f"{score.name}: test {score.accuracy:.2%}, macro F1 {score.macro_f1:.3f}" for score in bench.baselines
+    ]
+
+
 def choose_pictured(runs: Sequence[Run]) -> Run | None:
     """Choose the run whose graph a report shows: the first of expression at the highest sparsity.
 
@@ -192,28 +207,29 @@ def open_study(
         If the directory cannot be written or holds a study that may not be continued so, or the data cannot
         be read.
     """
-    check_writable(directory)
+    workers = current_workers()
+    if workers.first:
+        check_writable(directory)
     finished = finished_runs(directory, resume=options.resume)
     stored = (stored_config(directory) if options.resume else None) or {}
     threads = options.threads or stored.get("threads") or torch.get_num_threads()
     device = options.torch_device()
-    dataset = load_dataset(
-        options.data,
-        fraction=options.fraction,
-        image_size=options.image_side(),
-        test_split=options.test_split,
-    )
+    dataset = options.load_data()
     config = {
         "study": study,
         **config,
         "device": str(device),
         "threads": threads,
+        "processes": workers.size,
         "data_digest": data_digest(dataset),
     }
     config = continued_config(directory, config, growing)
+    workers.wait()  # all have read what is there before the first of them writes
     source = commit()
     warn_of_other_commits([record.commit for record in finished], source)
     torch.set_num_threads(threads)
+    found = audit(dataset) if options.audit else None
+    clean = None if found is None else found.clean_test
     return Workbench(
         study=study,
         options=options,
@@ -222,5 +238,7 @@ def open_study(
         device=device,
         directory=directory,
         provenance={"versions": versions(), "hardware": hardware(device), "commit": source},
+        audit=found,
+        baselines=baselines(dataset, seed=0, clean_test=clean) if options.baselines else (),
         pictured=choose_pictured(runs),
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from studies.data.dataset import EMOTIONS
+from studies.data.decoding import require_pillow
 from studies.data.faces import generate_faces
-from studies.data.folders import require_pillow
 
 
 def contact_sheet(*, columns: int = 9, image_size: int = 96, seed: int = 1) -> np.ndarray:

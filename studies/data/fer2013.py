@@ -1,13 +1,15 @@
 """FER-2013 from its official CSV, with its official splits."""
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from studies.data.cache import cached_arrays
 from studies.data.dataset import EMOTIONS, ImageDataset, ImageSplit, check_labels
-from studies.data.splits import hold_out
+from studies.data.splits import content_keys, hold_out
 
 SIDE = 48
 PIXELS = SIDE * SIDE
@@ -20,10 +22,14 @@ DESCRIPTION = (
 )
 
 _ROWS_AT_ONCE = 512  # about 4 MB of text: the parser's temporaries stay in cache
+_LONGEST_LINE = (
+    1 << 17
+)  # bytes; a row of 2,304 values has about 9,000, and at most a few times that when padded
+_INTEGER = re.compile(rb"[+-]?[0-9]{1,18}")
 
 
 def load_csv(
-    path: str | Path, *, validation_fraction: float = 0.1, test_split: str = "public"
+    path: str | Path, *, validation_fraction: float = 0.1, test_split: str = "public", cache: bool = False
 ) -> ImageDataset:
     """Read FER-2013 from ``fer2013.csv`` (or Kaggle's ``icml_face_data.csv``).
 
@@ -39,6 +45,8 @@ def load_csv(
         Part of Training held out, in (0, 1): stratified, and the same for every seed.
     test_split : {"public", "private"}
         Which official test split becomes `test`.
+    cache : bool, default False
+        Keep what was read in the cache of `cached_arrays`: the next start takes a fraction of a second.
 
     Returns
     -------
@@ -57,17 +65,45 @@ def load_csv(
     Goodfellow et al. (2013), *Challenges in representation learning: a report on three machine learning
     contests*, arXiv:1307.0414.
     """
-    pixels, labels, usages = read_csv(Path(path))
-    ids = [f"{USAGES[usage]}/{row:08d}" for row, usage in enumerate(usages)]
+    arrays = read_arrays(Path(path), cache=cache)
     return official_dataset(
-        pixels,
-        labels,
-        usages,
-        ids,
+        arrays["pixels"],
+        arrays["labels"],
+        arrays["usages"],
+        row_ids(arrays["usages"]),
         source=str(path),
         validation_fraction=validation_fraction,
         test_split=test_split,
+        keys=arrays["keys"],
     )
+
+
+def read_arrays(path: Path, *, cache: bool) -> dict[str, np.ndarray]:
+    """What `read_csv` gives, by name (pixels, labels, usages), and the `content_keys` that draw validation.
+
+    Raises
+    ------
+    ValueError
+        See `load_csv`.
+    """
+
+    def make() -> dict[str, np.ndarray]:
+        pixels, labels, usages = read_csv(path)
+        keys = content_keys(pixels, purpose="validation")
+        return {"pixels": pixels, "labels": labels, "usages": usages, "keys": keys}
+
+    return cached_arrays("fer2013", [path], make, settings={"format": 1}, enabled=cache)
+
+
+def row_ids(usages: np.ndarray) -> list[str]:
+    """``"<usage>/<row>"`` of every row, counted from 0.
+
+    Examples
+    --------
+    >>> row_ids(np.array([0, 1]))
+    ['Training/00000000', 'PublicTest/00000001']
+    """
+    return [f"{USAGES[usage]}/{row:08d}" for row, usage in enumerate(usages.tolist())]
 
 
 def official_dataset(
@@ -79,6 +115,7 @@ def official_dataset(
     source: str,
     validation_fraction: float,
     test_split: str,
+    keys: np.ndarray | None = None,
 ) -> ImageDataset:
     """Assemble the official splits; the one place where the CSV and the folders meet.
 
@@ -94,6 +131,46 @@ def official_dataset(
         Named in errors.
     validation_fraction, test_split
         As in `load_csv`.
+    keys : ndarray, optional
+        The pixels' `content_keys` for the purpose ``"validation"``, shape (N,), where they are known already.
+    """
+    test_name = check_test_split(usages, test_split, source=source)
+
+    def official(name: str) -> ImageSplit:
+        where = np.flatnonzero(usages == USAGES.index(name))
+        check_labels(labels[where], EMOTIONS, part=f"{source}: {name}")
+        return ImageSplit(
+            images=torch.from_numpy(pixels[where]).unsqueeze(1),
+            labels=torch.from_numpy(labels[where].astype(np.int64)),
+            ids=[ids[i] for i in where.tolist()],
+        )
+
+    test = official(test_name)
+    train, validation = hold_out(
+        official("Training"),
+        validation_fraction,
+        classes=EMOTIONS,
+        purpose="validation",
+        keys=None if keys is None else keys[usages == USAGES.index("Training")],
+    )
+    return ImageDataset(
+        name="fer2013",
+        classes=EMOTIONS,
+        train=train,
+        validation=validation,
+        test=test,
+        test_name=test_name,
+        description=DESCRIPTION,
+    )
+
+
+def check_test_split(usages: np.ndarray, test_split: str, *, source: str) -> str:
+    """Name the official split that `test_split` means, if `usages` hold it and Training.
+
+    Raises
+    ------
+    ValueError
+        If `test_split` is neither ``"public"`` nor ``"private"``, or a split is missing.
     """
     if test_split not in TEST_SPLITS:
         raise ValueError(f"test_split must be 'public' or 'private', got {test_split!r}")
@@ -107,29 +184,7 @@ def official_dataset(
             choices = " or ".join(repr(key) for key, name in TEST_SPLITS.items() if counts[name])
             fix = f"; test_split={choices} would work" if needed == test_name and choices else ""
             raise ValueError(f"{source} has no {needed} sample, it has {present}{fix}")
-
-    def official(name: str) -> ImageSplit:
-        where = np.flatnonzero(usages == USAGES.index(name))
-        check_labels(labels[where], EMOTIONS, part=f"{source}: {name}")
-        return ImageSplit(
-            images=torch.from_numpy(pixels[where]).unsqueeze(1),
-            labels=torch.from_numpy(labels[where].astype(np.int64)),
-            ids=[ids[i] for i in where.tolist()],
-        )
-
-    test = official(test_name)
-    train, validation = hold_out(
-        official("Training"), validation_fraction, classes=EMOTIONS, purpose="validation"
-    )
-    return ImageDataset(
-        name="fer2013",
-        classes=EMOTIONS,
-        train=train,
-        validation=validation,
-        test=test,
-        test_name=test_name,
-        description=DESCRIPTION,
-    )
+    return test_name
 
 
 def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -146,10 +201,17 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     pending: list[bytes] = []
     first_line = 2
     with path.open("rb") as file:
-        header = _header(file.readline(), path)
+        # readline with a limit, so that a file without line ends is not read into memory whole
+        header = _header(file.readline(_LONGEST_LINE + 1), path)
         at = {name: header.index(name) for name in COLUMNS}
         line_number = 1
-        for line_number, line in enumerate(file, start=2):
+        lines = iter(lambda: file.readline(_LONGEST_LINE + 1), b"")
+        for line_number, line in enumerate(lines, start=2):
+            if len(line) > _LONGEST_LINE:
+                raise ValueError(
+                    f"{path}, line {line_number}: longer than {_LONGEST_LINE:,} bytes; expected one row of "
+                    f"{PIXELS:,} pixel values"
+                )
             fields = _fields(line, path, line_number)
             if fields == [b""]:
                 raise ValueError(f"{path}, line {line_number}: the line is empty; remove it")
@@ -178,13 +240,15 @@ def _header(line: bytes, path: Path) -> list[str]:
         raise ValueError(
             f"{path} is empty or starts with an empty line; expected a header {','.join(COLUMNS)}"
         )
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError(f"{path}, line 1: UTF-16, not a FER-2013 CSV as published; save it as UTF-8")
     try:
         text = line.decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        text = "\0"
+        names = [name.strip() for name in next(csv.reader([text]))]
+    except (UnicodeDecodeError, csv.Error):
+        text, names = "\0", []
     if "\0" in text or "," not in text or len(text) > 4096:
-        raise ValueError(f"{path} is not a FER-2013 CSV: expected a first line {','.join(COLUMNS)}")
-    names = [name.strip() for name in next(csv.reader([text]))]
+        raise ValueError(f"{path}, line 1: is not a FER-2013 CSV: expected a header {','.join(COLUMNS)}")
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise ValueError(f"{path} has no column {', '.join(map(repr, missing))}; its columns are {names}")
@@ -206,7 +270,7 @@ def _fields(line: bytes, path: Path, line_number: int) -> list[bytes]:
 
 def _label(text: bytes, path: Path, line_number: int) -> int:
     text = text.strip()
-    if not text.isdigit() or int(text) >= len(EMOTIONS):
+    if not _INTEGER.fullmatch(text) or not 0 <= int(text) < len(EMOTIONS):
         raise ValueError(
             f"{path}, line {line_number}: emotion must be a code 0-{len(EMOTIONS) - 1} "
             f"({', '.join(EMOTIONS)}), got {_shown(text)}"
@@ -218,7 +282,7 @@ def _usage(text: bytes, path: Path, line_number: int) -> int:
     name = text.strip().decode(errors="replace")
     if name not in USAGES:
         raise ValueError(
-            f"{path}, line {line_number}: Usage must be one of {', '.join(USAGES)}, got {name!r}"
+            f"{path}, line {line_number}: Usage must be one of {', '.join(USAGES)}, got {_shown(text)}"
         )
     return USAGES.index(name)
 
@@ -261,7 +325,7 @@ def _parse_row(row: bytes, path: Path, line_number: int) -> np.ndarray:
     values = np.empty(len(tokens), dtype=np.uint8)
     for position, token in enumerate(tokens):
         where = f"{path}, line {line_number}, pixel {position}"
-        if not token.lstrip(b"+-").isdigit():
+        if not _INTEGER.fullmatch(token):
             raise ValueError(f"{where}: must be an integer 0-255, got {_shown(token)}")
         if not 0 <= int(token) <= 255:
             raise ValueError(f"{where}: must be in 0-255, got {_shown(token)}")

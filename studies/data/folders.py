@@ -1,30 +1,28 @@
 """FER-2013 from class folders of image files; the file names restore the official splits."""
 
-import os
 import re
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
 from studies.data.dataset import EMOTIONS, ImageDataset
+from studies.data.emotion_names import ALIASES, emotion_of
 from studies.data.fer2013 import USAGES, official_dataset
+from studies.data.file_batches import MixedSizesError, decode_files
+from studies.data.file_trees import image_names, subfolders
+from studies.data.labelled_files import ImageReading, cached_decoding
 
-ALIASES = {
-    "anger": "angry",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "happiness": "happy",
-    "sadness": "sad",
-    "surprised": "surprise",
-}
 SUFFIXES = (".jpg", ".jpeg", ".png")
 _FILE_NAME = re.compile(rf"({'|'.join(USAGES)})_(\w+)")
 
 
 def load_folders(
-    path: str | Path, *, validation_fraction: float = 0.1, test_split: str = "public"
+    path: str | Path,
+    *,
+    validation_fraction: float = 0.1,
+    test_split: str = "public",
+    reading: ImageReading | None = None,
 ) -> ImageDataset:
     """Read FER-2013 from ``train/<class>/Training_<id>.jpg`` and ``test/<class>/PublicTest_<id>.jpg``.
 
@@ -41,6 +39,9 @@ def load_folders(
         Part of Training held out, in (0, 1): the same images as from the CSV.
     test_split : {"public", "private"}
         Which official test split becomes `test`.
+    reading : ImageReading, optional
+        Unreadable files and cache; images are read as grey levels, at their own size wherever they share one,
+        and only otherwise at `image_size`.
 
     Returns
     -------
@@ -56,16 +57,46 @@ def load_folders(
         image, images of different sizes, an empty class, or a test split the folder does not have.
     """
     root = Path(path)
-    files = list_files(root)
-    images = read_images([file for _, _, _, file in files])
-    return official_dataset(
-        images,
-        np.array([label for _, _, label, _ in files], dtype=np.int64),
-        np.array([usage for usage, _, _, _ in files], dtype=np.int64),
-        [f"{USAGES[usage]}/{sample}" for usage, sample, _, _ in files],
+    listed = list_files(root)
+    reading = ImageReading() if reading is None else reading
+    arrays = _decode([file for _, _, _, file in listed], reading)
+    kept = [listed[index] for index in arrays["kept"].tolist()]
+    dataset = official_dataset(
+        arrays["images"][:, 0],
+        np.array([label for _, _, label, _ in kept], dtype=np.int64),
+        np.array([usage for usage, _, _, _ in kept], dtype=np.int64),
+        [f"{USAGES[usage]}/{sample}" for usage, sample, _, _ in kept],
         source=str(root),
         validation_fraction=validation_fraction,
         test_split=test_split,
+    )
+    return replace(dataset, skipped=tuple(str(line) for line in arrays["skipped"]))
+
+
+def _decode(files: list[Path], reading: ImageReading) -> dict[str, np.ndarray]:
+    def decode() -> dict[str, np.ndarray]:
+        try:
+            decoded = decode_files(files, channels=1, skip_unreadable=reading.skip_unreadable)
+        except MixedSizesError:
+            if reading.image_size is None:
+                raise
+            decoded = decode_files(
+                files, channels=1, image_size=reading.image_size, skip_unreadable=reading.skip_unreadable
+            )
+        skipped = np.array(decoded.skipped, dtype=np.str_)
+        return {"images": decoded.images, "kept": decoded.kept, "skipped": skipped}
+
+    return cached_decoding("fer2013-folders", files, decode, reading)
+
+
+def is_fer2013(root: Path) -> bool:
+    """Tell whether a class folder below ``train`` or ``test`` holds a file named by an official split."""
+    return any(
+        name.startswith(tuple(f"{usage}_" for usage in USAGES))
+        for part in ("train", "test")
+        if (root / part).is_dir()
+        for folder in subfolders(root / part)
+        for name in image_names(folder)
     )
 
 
@@ -112,57 +143,10 @@ def class_label(folder: Path) -> int:
     >>> class_label(Path("train/Happiness"))
     3
     """
-    name = folder.name.strip().lower()
-    name = ALIASES.get(name, name)
+    name = emotion_of(folder.name)
     if name not in EMOTIONS:
+        aliases = [alias for alias, emotion in ALIASES.items() if emotion in EMOTIONS]
         raise ValueError(
-            f"{folder}: unknown class folder; expected {', '.join(EMOTIONS)} (or {', '.join(ALIASES)})"
+            f"{folder}: unknown class folder; expected {', '.join(EMOTIONS)} (or {', '.join(aliases)})"
         )
     return EMOTIONS.index(name)
-
-
-def read_images(files: list[Path]) -> np.ndarray:
-    """Decode image files to grey levels, in threads: uint8, shape (N, H, W).
-
-    Raises
-    ------
-    ImportError
-        If pillow is not installed.
-    ValueError
-        Naming the file that is truncated, no image, or of another size than the first.
-    """
-    Image, _ = require_pillow()
-
-    def read(file: Path) -> np.ndarray:
-        try:
-            with Image.open(file) as image:
-                return np.asarray(image.convert("L"))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise ValueError(f"{file}: truncated or not an image ({error}); replace the file") from error
-
-    first = read(files[0])
-    images = np.empty((len(files), *first.shape), dtype=np.uint8)
-
-    def fill(index: int) -> None:
-        image = read(files[index])
-        if image.shape != first.shape:
-            raise ValueError(
-                f"{files[index]}: all images must have one size, got {image.shape} here and {first.shape} in "
-                f"{files[0]} (height, width)"
-            )
-        images[index] = image
-
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        # map re-raises the first failure, in file order
-        for _ in pool.map(fill, range(len(files)), chunksize=64):
-            pass
-    return images
-
-
-def require_pillow() -> tuple[ModuleType, ModuleType]:
-    """Import pillow's ``Image`` and ``ImageDraw``, or say in one line how to install it."""
-    try:
-        from PIL import Image, ImageDraw
-    except ImportError as error:
-        raise ImportError('image files need pillow: pip install "grn-pruning[fer]"') from error
-    return Image, ImageDraw

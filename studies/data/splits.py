@@ -72,7 +72,12 @@ def stratified_subset(labels: np.ndarray, keys: np.ndarray, fraction: float) -> 
 
 
 def hold_out(
-    split: ImageSplit, fraction: float, *, classes: tuple[str, ...], purpose: str
+    split: ImageSplit,
+    fraction: float,
+    *,
+    classes: tuple[str, ...],
+    purpose: str,
+    keys: np.ndarray | None = None,
 ) -> tuple[ImageSplit, ImageSplit]:
     """Cut a fixed, stratified part off `split`, by the content of its images.
 
@@ -86,6 +91,8 @@ def hold_out(
         Class names, for the error.
     purpose : str
         Salt of the draw, e.g. ``"validation"``.
+    keys : ndarray, optional
+        The images' `content_keys` for this purpose, shape (N,), where they are known already.
 
     Returns
     -------
@@ -95,13 +102,18 @@ def hold_out(
     Raises
     ------
     ValueError
-        If the fraction is not in (0, 1), or a class has too few images to stand in both.
+        If the fraction is not in (0, 1), a class has too few images to stand in both, or `keys` has another
+        length.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"{purpose}_fraction must be in (0, 1), got {fraction!r}; 0.1 is usual")
     labels = split.labels.numpy()
     check_labels(labels, classes, part=f"the part to hold {purpose} out of")
-    held = stratified_subset(labels, content_keys(split.images.numpy(), purpose=purpose), fraction)
+    if keys is None:
+        keys = content_keys(split.images.numpy(), purpose=purpose)
+    elif keys.shape != labels.shape:
+        raise ValueError(f"keys must have shape {labels.shape} as labels, got {keys.shape}")
+    held = stratified_subset(labels, keys, fraction)
     remaining = np.setdiff1d(np.arange(len(split)), held)
     left = np.bincount(labels[remaining], minlength=len(classes))
     if not left.all():

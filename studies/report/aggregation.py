@@ -244,7 +244,7 @@ def accuracy_cells(records: Sequence[Record], metric: str = "test_accuracy") -> 
         In the order policies first appear, sparsity ascending; seeds ascending inside a cell.
     """
     cells: list[Cell] = []
-    for (policy, target), runs in _grouped(records).items():
+    for (policy, target), runs in by_policy(records).items():
         cells.append(
             Cell(
                 policy=policy,
@@ -280,7 +280,7 @@ def paired_differences(
         if r["policy"] == base
     }
     cells: list[Cell] = []
-    for (policy, target), runs in _grouped(records).items():
+    for (policy, target), runs in by_policy(records).items():
         if policy in (base, DENSE):
             continue
         at = 0.0 if base == DENSE else target
@@ -306,7 +306,7 @@ def cost_table(records: Sequence[Record]) -> list[Cost]:
     """Average parameters and training time by policy and sparsity; time as a ratio to dense, seed by seed."""
     dense_seconds = {int(r["seed"]): float(r["train_seconds"]) for r in records if r["policy"] == DENSE}
     rows: list[Cost] = []
-    for (policy, target), runs in _grouped(records).items():
+    for (policy, target), runs in by_policy(records).items():
         ratios = [
             float(run["train_seconds"]) / dense_seconds[int(run["seed"])]
             for run in runs
@@ -337,7 +337,7 @@ def class_recall(records: Sequence[Record], policy: str, target_sparsity: float)
     """
     runs = [
         run
-        for run in _grouped(records).get((policy, float(target_sparsity)), [])
+        for run in by_policy(records).get((policy, float(target_sparsity)), [])
         if run.get("per_class_recall") is not None
     ]
     if not runs:
@@ -350,6 +350,25 @@ def class_recall(records: Sequence[Record], policy: str, target_sparsity: float)
     return recall
 
 
+def confusion_counts(records: Sequence[Record], policy: str, target_sparsity: float) -> np.ndarray | None:
+    """Test images of each true class (row) predicted as each class (column), summed over seeds.
+
+    Returns
+    -------
+    ndarray or None
+        Shape (classes, classes). None where no run recorded its confusion matrix.
+    """
+    runs = [
+        run
+        for run in by_policy(records).get((policy, float(target_sparsity)), [])
+        if run.get("confusion") is not None
+    ]
+    if not runs:
+        return None
+    counts: np.ndarray = np.sum([np.asarray(run["confusion"], dtype=np.float64) for run in runs], axis=0)
+    return counts
+
+
 def confusion_shares(records: Sequence[Record], policy: str, target_sparsity: float) -> np.ndarray | None:
     """Share of each true class (row) predicted as each class (column), counts summed over seeds.
 
@@ -359,14 +378,9 @@ def confusion_shares(records: Sequence[Record], policy: str, target_sparsity: fl
         Shape (classes, classes); a row without images is NaN. None where no run recorded its confusion
         matrix.
     """
-    runs = [
-        run
-        for run in _grouped(records).get((policy, float(target_sparsity)), [])
-        if run.get("confusion") is not None
-    ]
-    if not runs:
+    counts = confusion_counts(records, policy, target_sparsity)
+    if counts is None:
         return None
-    counts = np.sum([np.asarray(run["confusion"], dtype=np.float64) for run in runs], axis=0)
     rows = counts.sum(axis=1, keepdims=True)
     shares: np.ndarray = np.divide(counts, rows, out=np.full_like(counts, np.nan), where=rows > 0)
     return shares
@@ -440,8 +454,8 @@ def _items(value: Any) -> list[Any]:
     return list(value) if isinstance(value, Sequence) else [value]
 
 
-def _grouped(records: Sequence[Record]) -> dict[tuple[str, float], list[Record]]:
-    """Group by (policy, target sparsity): policies in order of appearance, sparsity and seed ascending."""
+def by_policy(records: Sequence[Record]) -> dict[tuple[str, float], list[Record]]:
+    """Group by (policy, target sparsity): policies as they first appear, sparsity and seed ascending."""
     order = {policy: place for place, policy in enumerate(dict.fromkeys(r["policy"] for r in records))}
     ranked = sorted(records, key=lambda r: (order[r["policy"]], float(r["target_sparsity"]), int(r["seed"])))
     groups: dict[tuple[str, float], list[Record]] = {}

@@ -1,7 +1,8 @@
 """The report of a study: one self-contained page from its records.
 
-``write_report`` reads ``records.jsonl`` (and ``config.json`` and ``topology.json`` where present) and writes
-``report.html`` into the same directory; ``python -m studies.report DIR`` renders it again.
+``write_report`` reads ``records.jsonl`` (and ``config.json``, ``topology.json`` and ``attention.npz`` where
+present) and writes ``report.html`` into the same directory; ``python -m studies.report DIR`` renders it
+again. A study that trains one network gets a page about that run, any other one that compares policies.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from pruning.checkpoint import write_atomically
+from studies.attention import ATTENTION, AttentionExamples
 from studies.directory import RECORDS, stored_config
 from studies.records import TornRecordWarning, read_records
 from studies.report.aggregation import DENSE, Record, check_records, missing_runs
-from studies.report.page import Section, escape, render_page
+from studies.report.attention_grid import attention_block
+from studies.report.page import Plot, Section, escape, render_page
+from studies.report.run_page import run_introduction, run_sections, run_title
+from studies.report.run_tables import audit_block, group_tables
 from studies.report.sections import (
     caveats,
     class_blocks,
@@ -33,6 +38,7 @@ from studies.report.verdict import answer
 from studies.topology_store import read_topology
 
 REPORT = "report.html"
+_TORN = f'<p class="note">The last line of {RECORDS} is unfinished and was left out.</p>'
 
 
 def write_report(directory: Path) -> Path:
@@ -45,14 +51,33 @@ def write_report(directory: Path) -> Path:
     FileNotFoundError
         If the directory holds no ``records.jsonl``.
     ValueError
-        If the records are empty, broken or cannot be compared with one another.
+        If the records are empty, broken or cannot be compared with one another, or ``attention.npz`` is
+        damaged.
     """
     directory = Path(directory)
     records, torn = load_records(directory)
-    text = build_page(records, stored_config(directory), topology=read_topology(directory), torn=torn)
+    text = build_page(
+        records,
+        stored_config(directory),
+        topology=read_topology(directory),
+        attention=read_attention(directory),
+        torn=torn,
+    )
     path = directory / REPORT
     write_atomically(path, text.encode())
     return path
+
+
+def read_attention(directory: Path) -> AttentionExamples | None:
+    """Read a study's examples of where its network looks; None where it kept none.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
+    """
+    path = Path(directory) / ATTENTION
+    return AttentionExamples.load(path) if path.exists() else None
 
 
 def load_records(directory: Path) -> tuple[list[dict[str, Any]], bool]:
@@ -87,6 +112,7 @@ def build_page(
     config: Mapping[str, Any] | None = None,
     *,
     topology: tuple[Mapping[str, Any], Sequence[Any]] | None = None,
+    attention: AttentionExamples | None = None,
     torn: bool = False,
 ) -> str:
     """Return the report page for records already read; see `write_report`.
@@ -99,23 +125,30 @@ def build_page(
         The study's configuration, if known: its policies, sparsities and seeds say which runs are missing.
     topology
         A run and its snapshots, as `studies.topology_store.read_topology` returns them.
+    attention
+        Examples of where a network of the study looks.
     torn
         Whether the records end in an unfinished line.
     """
     check_records(records)
+    if len(records) == 1 and records[0].get("study") == "train":
+        return _run_page(records[0], config, topology, attention, torn)
     first = next((r for r in records if r["policy"] == DENSE), records[0])
     plan = study_plan(config)
     missing = missing_runs(records, plan)
-    sections = [
-        Section(name="results", heading="Results", blocks=results_blocks(records)),
-        Section(name="training", heading="How it went", blocks=training_blocks(records)),
-        Section(
-            name="network", heading="What happened in the network", blocks=network_blocks(records, topology)
-        ),
-        Section(name="classes", heading="Classes", blocks=class_blocks(records)),
-        Section(name="cost", heading="Cost", blocks=cost_blocks(records)),
-        Section(name="method", heading="How it was run", blocks=method_blocks(records, config)),
-        Section(name="caveats", heading="Caveats", blocks=[caveats(records, plan, missing)]),
+    audit = audit_block(records)
+    looks = [attention_block(attention, split=str(first.get("test_name") or ""))] if attention else []
+    named: list[tuple[str, str, list[str | Plot]]] = [
+        ("results", "Results", results_blocks(records)),
+        ("training", "How it went", training_blocks(records)),
+        ("network", "What happened in the network", network_blocks(records, topology)),
+        ("classes", "Classes", class_blocks(records)),
+        ("attention", "Attention", [*looks]),
+        ("groups", "Groups", [*group_tables(records)]),
+        ("cost", "Cost", cost_blocks(records)),
+        ("data", "Data", [audit] if audit else []),
+        ("method", "How it was run", method_blocks(records, config)),
+        ("caveats", "Caveats", [caveats(records, plan, missing)]),
     ]
     study = str(first.get("study", "study"))
     seeds = sorted({int(r["seed"]) for r in records})
@@ -124,9 +157,32 @@ def build_page(
         subtitle=f"{len(records)} runs, {len({r['policy'] for r in records})} policies, "
         f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}",
         introduction=_introduction(records, missing, torn),
-        sections=[section for section in sections if section.blocks],
-        footer=f"Made from {RECORDS} by python -m studies.report. Commit {first.get('commit') or 'unknown'}.",
+        sections=[
+            Section(name=name, heading=heading, blocks=blocks) for name, heading, blocks in named if blocks
+        ],
+        footer=_footer(first),
     )
+
+
+def _run_page(
+    record: Record,
+    config: Mapping[str, Any] | None,
+    topology: tuple[Mapping[str, Any], Sequence[Any]] | None,
+    attention: AttentionExamples | None,
+    torn: bool,
+) -> str:
+    title, subtitle = run_title(record)
+    return render_page(
+        title=title,
+        subtitle=subtitle,
+        introduction=run_introduction(record) + (_TORN if torn else ""),
+        sections=run_sections(record, config, topology=topology, attention=attention),
+        footer=_footer(record),
+    )
+
+
+def _footer(record: Record) -> str:
+    return f"Made from {RECORDS} by python -m studies.report. Commit {record.get('commit') or 'unknown'}."
 
 
 def _introduction(records: Sequence[Record], missing: Sequence[tuple[str, float, int]], torn: bool) -> str:
@@ -150,7 +206,7 @@ def _introduction(records: Sequence[Record], missing: Sequence[tuple[str, float,
             "Run the study again with --resume to add them.</p>"
         )
     if torn:
-        parts.append(f'<p class="note">The last line of {RECORDS} is unfinished and was left out.</p>')
+        parts.append(_TORN)
     return "\n".join(parts)
 
 

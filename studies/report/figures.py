@@ -1,18 +1,14 @@
-"""Figures that compare policies: accuracy against sparsity, paired differences, recall, confusion, cost.
+"""Figures that compare policies: accuracy against sparsity, paired differences, cost.
 
 Each function takes records and returns a plotly figure; the numbers come from `studies.report.aggregation`.
-Texts that come from records (class names, policies) are escaped, so that they appear as written.
 """
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from studies.report.aggregation import (
     DENSE,
@@ -21,14 +17,12 @@ from studies.report.aggregation import (
     Record,
     accuracy_cells,
     choose_base,
-    class_recall,
-    confusion_shares,
     cost_table,
     paired_differences,
     percent,
     sparsities,
 )
-from studies.report.style import NEUTRAL, new_figure, policy_style, style_figure
+from studies.report.style import NEUTRAL, new_figure, policy_style
 
 
 def accuracy_figure(records: Sequence[Record]) -> go.Figure:
@@ -101,98 +95,6 @@ def paired_figure(records: Sequence[Record], base: str = "magnitude") -> go.Figu
     )
     figure.update_yaxes(title_text="difference (percentage points)")
     _frame(figure, cells, zero=True)
-    return figure
-
-
-def recall_figure(records: Sequence[Record], target_sparsity: float) -> go.Figure | None:
-    """Draw the recall of every class at one sparsity, a marker a policy; None where no run recorded it."""
-    classes = _classes(records)
-    figure = new_figure(
-        f"Recall of each class at {percent(target_sparsity)} sparsity", height=140 + 44 * len(classes)
-    )
-    policies = list(dict.fromkeys(r["policy"] for r in records))
-    for index, policy in enumerate(policies):
-        recall = class_recall(records, policy, 0.0 if policy == DENSE else target_sparsity)
-        if recall is None:
-            continue
-        style = policy_style(policy)
-        shift = (index - (len(policies) - 1) / 2) * min(0.11, 0.7 / len(policies))
-        figure.add_scatter(
-            x=100 * recall,
-            y=[place + shift for place in range(len(recall))],
-            mode="markers",
-            name=style.label,
-            marker={"color": style.color, "symbol": style.symbol, "size": 9},
-            text=[
-                f"{style.label}, {name}: recall {value:.1%}"
-                for name, value in zip(classes, recall, strict=True)
-            ],
-            hovertemplate="%{text}<extra></extra>",
-        )
-    if not figure.data:
-        return None
-    figure.update_xaxes(title_text="recall (% of the class's test images, mean over seeds)")
-    figure.update_yaxes(
-        tickvals=list(range(len(classes))),
-        ticktext=classes,
-        range=[len(classes) - 0.5, -0.5],
-        zeroline=False,
-        showgrid=False,
-    )
-    for boundary in range(1, len(classes)):
-        figure.add_hline(y=boundary - 0.5, line={"color": NEUTRAL, "width": 0.5, "dash": "dot"})
-    return figure
-
-
-def confusion_figure(records: Sequence[Record], policy: str, target_sparsity: float) -> go.Figure | None:
-    """Draw a policy's confusion matrix beside dense, rows the true class in percent; None if not recorded."""
-    classes = _classes(records)
-    wanted = [(DENSE, 0.0), (policy, target_sparsity)] if policy != DENSE else [(DENSE, 0.0)]
-    found = [
-        (name, shares) for name, at in wanted if (shares := confusion_shares(records, name, at)) is not None
-    ]
-    if not found:
-        return None
-    labels = [policy_style(name).label for name, _ in found]
-    figure = make_subplots(
-        rows=1, cols=len(found), subplot_titles=labels, shared_yaxes=True, horizontal_spacing=0.04
-    )
-    for column, (name, shares) in enumerate(found, start=1):
-        figure.add_heatmap(
-            z=100 * shares,
-            x=classes,
-            y=classes,
-            name=policy_style(name).label,
-            coloraxis="coloraxis",
-            texttemplate="%{z:.0f}",
-            textfont={"size": 11},
-            hovertemplate="true %{y}, predicted %{x}: %{z:.1f} %<extra>"
-            + policy_style(name).label
-            + "</extra>",
-            row=1,
-            col=column,
-        )
-    style_figure(
-        figure,
-        f"What is taken for what: {' against '.join(reversed(labels))}, {percent(target_sparsity)} sparse",
-        height=220 + 36 * len(classes),
-    )
-    figure.update_layout(
-        coloraxis={
-            "colorscale": "Cividis",
-            "cmin": 0,
-            "cmax": 100 * max(float(np.nanmax(shares)) for _, shares in found),
-            "colorbar": {
-                "title": {"text": "% of true class", "side": "right", "font": {"size": 12}},
-                "thickness": 12,
-            },
-        }
-    )
-    figure.update_layout(margin_t=92)  # the headings of the panels stay clear of the tool bar
-    figure.update_annotations(font_size=13)
-    figure.update_xaxes(title_text="predicted", showgrid=False, tickangle=-40)
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_yaxes(title_text="true class", row=1, col=1)
     return figure
 
 
@@ -348,12 +250,3 @@ def _mean_text(cell: Cell) -> str:
 def _log_density(sparsity: float) -> float:
     """−log10 of the density; a network with nothing left would stand at infinity, so it is drawn at 1e-6."""
     return -math.log10(max(1.0 - sparsity, 1e-6))
-
-
-def _classes(records: Sequence[Record]) -> list[str]:
-    """Escaped class names; numbers where the records carry none."""
-    for record in records:
-        if record.get("classes"):
-            return [html.escape(str(name)) for name in record["classes"]]
-    counts = [len(r["per_class_recall"]) for r in records if r.get("per_class_recall")]
-    return [str(place) for place in np.arange(max(counts, default=0))]

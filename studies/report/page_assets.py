@@ -48,6 +48,16 @@ tbody th { font-weight: 500; }
 .words { width: 100%; } .words th { width: 12rem; }
 .swatch { display: inline-block; width: .7em; height: .7em; border-radius: 50%; margin-right: .45em; }
 figure { margin: 2rem 0; padding: 0; }
+.faces { list-style: none; display: grid; grid-template-columns: repeat(auto-fill, minmax(13.5rem, 1fr));
+  gap: 1.1rem 1.4rem; padding: 0; margin: .8rem 0; max-width: none; }
+.faces li { border-top: 3px solid var(--line); padding-top: .4rem; break-inside: avoid; }
+.faces li.mistaken { border-top: 3px dashed var(--accent); }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 3px; }
+.pair img { width: 100%; height: auto; display: block; }
+.said { display: block; font-size: .88rem; margin-top: .25rem; overflow-wrap: anywhere; }
+.scale { display: flex; flex-wrap: wrap; align-items: center; gap: .6rem; font-size: .85rem;
+  margin: .2rem 0; }
+.scale img { width: 11rem; height: .8rem; }
 figcaption { color: var(--quiet); font-size: .9rem; max-width: 46rem; margin-top: .25rem; }
 .plot { width: 100%; }
 code, pre { font-family: ui-monospace, 'Liberation Mono', Menlo, Consolas, monospace; font-size: .88em; }
@@ -57,7 +67,8 @@ footer { margin-top: 3rem; padding-bottom: 2rem; color: var(--quiet); font-size:
 @media (max-width: 34rem) { h1 { font-size: 1.35rem; } header, main, footer { padding-left: .8rem;
   padding-right: .8rem; } }
 @media print { nav, .modebar, .skip { display: none; } figure, table { break-inside: avoid; } h2, h3 {
-  break-after: avoid; } .scroll { overflow: visible; } }
+  break-after: avoid; } .scroll { overflow: visible; } img { print-color-adjust: exact; } }
+@media print { .faces { grid-template-columns: repeat(3, 1fr); } figure:has(.faces) { break-inside: auto; } }
 """
 
 SCRIPT = """

@@ -7,22 +7,17 @@ from typing import Any
 
 from studies.directory import CONFIG
 from studies.report.aggregation import DENSE, Record, choose_base, paired_differences, sparsities
-from studies.report.figures import (
-    accuracy_figure,
-    confusion_figure,
-    cost_figure,
-    paired_figure,
-    recall_figure,
-)
+from studies.report.class_figures import confusion_figure, recall_figure
+from studies.report.connection_figures import expression_figure, has_expression, layer_density_figure
+from studies.report.figures import accuracy_figure, cost_figure, paired_figure
 from studies.report.page import Plot, escape, table
 from studies.report.run_figures import (
     churn_figure,
     density_figure,
-    expression_figure,
-    has_expression,
-    layer_density_figure,
     validation_figure,
+    validation_loss_figure,
 )
+from studies.report.run_tables import scores_note, scores_table
 from studies.report.style import policy_style
 from studies.report.tables import (
     costs_table,
@@ -36,6 +31,7 @@ from studies.report.tables import (
 from studies.report.topology_figure import topology_animation
 from studies.report.verdict import answer
 
+_FURTHER_SCORES = ("expected_calibration_error", "test_accuracy_without_copies", "baselines")
 CONTROLS = ("dense", "small-dense", "random", "magnitude", "smoothed", "heuristic", "expression")
 
 
@@ -43,10 +39,12 @@ def results_blocks(records: Sequence[Record]) -> list[str | Plot]:
     """State the answer with its tables and the two figures it rests on."""
     found = answer(records)
     blocks: list[str | Plot] = [
-        _bullets([*found.leaders, *found.left_out]),
+        bullets([*found.leaders, *found.left_out]),
         feedback_table(records),
         results_table(records),
     ]
+    if any(record.get(field) is not None for record in records for field in _FURTHER_SCORES):
+        blocks += [scores_table(records), scores_note(records)]
     if sparsities(records):
         blocks.append(
             Plot(
@@ -96,6 +94,13 @@ def training_blocks(records: Sequence[Record]) -> list[str | Plot]:
             "Measured on the validation part of the training data, on which choices are made; "
             "the test set is looked at once.",
             "Validation accuracy after every epoch, by policy.",
+        ),
+        (
+            "validation-loss",
+            validation_loss_figure(records),
+            "Mean cross-entropy on the same images: where it rises while accuracy stays, the network is "
+            "growing too sure of its mistakes.",
+            "Validation loss after every epoch, by policy.",
         ),
     )
     return [
@@ -176,7 +181,8 @@ def class_blocks(records: Sequence[Record]) -> list[str | Plot]:
             Plot(
                 name="confusion",
                 figure=confusion,
-                caption="Rows are the true class and add up to 100 %, counts summed over seeds.",
+                caption="Rows are the true class and add up to 100 %; pointing at a cell gives its images, "
+                "summed over seeds.",
                 description="Confusion matrices.",
             )
         )
@@ -253,7 +259,7 @@ def caveats(
         f"Not run: {', '.join(absent)}." if absent else "",
         f"{len(missing)} planned runs have no record." if missing else "",
     ]
-    return _bullets([item for item in items if item])
+    return bullets([item for item in items if item])
 
 
 def _one_each(records: Sequence[Record], preferred: Sequence[str], count: int) -> list[Record]:
@@ -265,6 +271,6 @@ def _one_each(records: Sequence[Record], preferred: Sequence[str], count: int) -
     return [first[policy] for policy in order[:count]]
 
 
-def _bullets(items: Sequence[str]) -> str:
+def bullets(items: Sequence[str]) -> str:
     """List plain texts as HTML; nothing for no texts."""
     return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>" if items else ""

@@ -149,10 +149,12 @@ def study_command(config: Mapping[str, Any]) -> str | None:
         return None
     words = ["python", "-m", "studies", str(config["study"])]
     for name, value in config.items():
-        if name in NOT_OPTIONS or value is None or isinstance(value, Mapping):
-            continue
+        if name in NOT_OPTIONS or isinstance(value, Mapping) or (value is None and not config.get("recipe")):
+            continue  # a recipe has defaults of its own: where None was chosen it is said
         option = f"--{name.replace('_', '-')}"
-        if name == "seeds" and isinstance(value, list) and value == [*range(value[0], value[-1] + 1)]:
+        if isinstance(value, bool):
+            words.append(option if value else f"--no-{option[2:]}")
+        elif name == "seeds" and isinstance(value, list) and value == [*range(value[0], value[-1] + 1)]:
             words += [option, str(len(value))] + (["--first-seed", str(value[0])] if value[0] else [])
         else:
             words += [option, ",".join(map(str, value)) if isinstance(value, list) else str(value)]

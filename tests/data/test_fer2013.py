@@ -179,3 +179,34 @@ def test_the_real_file_has_the_official_counts(tmp_path, real_fer2013):
     dataset = load_dataset(path)
     assert len(dataset.train) + len(dataset.validation) == 28_709
     assert len(dataset.test) == 3_589
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda text: text.decode().encode("utf-16"), "line 1: UTF-16"),
+        (lambda text: b"\xe9" + text, "line 1: is not a FER-2013 CSV"),
+        (lambda text: text.replace(b"\n", b"\r"), "line 1: is not a FER-2013 CSV"),
+        (lambda text: text + b"0,1 \x00 2,Training\n", "line 44, pixel 1: must be an integer"),
+        (lambda text: text + b"0,1 \xff 2,Training\n", "line 44, pixel 1: must be an integer"),
+        (lambda text: text + b"0," + b"1 " * 200_000, "line 44: longer than 131,072 bytes"),
+        (lambda text: text + b"0," + b"9" * 5000 + b",Training\n", "line 44, pixel 0: must be an integer"),
+        (lambda text: text + b"0,+-5,Training\n", "line 44, pixel 0: must be an integer"),
+        (lambda text: text[:-20], "line 43: "),
+    ],
+)
+def test_broken_encodings_and_lines_are_one_error(good, edit, message):
+    _, path = good
+    path.write_bytes(edit(path.read_bytes()))
+    with pytest.raises(ValueError, match=f"fer2013.csv, {message}"):
+        load_csv(path)
+
+
+def test_the_cache_gives_the_same_split(good, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRN_PRUNING_CACHE", str(tmp_path / "cache"))
+    runs = [load_csv(good[1], validation_fraction=0.25, cache=cache) for cache in (False, True, True)]
+    for other in runs[1:]:
+        for part, split in runs[0].parts().items():
+            assert list(split.ids) == list(other.parts()[part].ids)
+            assert torch.equal(split.images, other.parts()[part].images)
+            assert torch.equal(split.labels, other.parts()[part].labels)

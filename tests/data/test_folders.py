@@ -66,24 +66,42 @@ def some_file(root, part="train", name="sad"):
 def test_a_truncated_image_is_named(root):
     file = some_file(root)
     file.write_bytes(file.read_bytes()[:-400])
-    with pytest.raises(ValueError, match=f"{file.name}: truncated or not an image"):
+    with pytest.raises(ValueError, match=f"{file.name}: truncated or damaged"):
         load_dataset(root)
 
 
 def test_a_file_that_is_no_image_is_named(root):
     file = some_file(root, "test")
     file.write_text("hello")
-    with pytest.raises(ValueError, match=f"{file.name}: truncated or not an image"):
+    with pytest.raises(ValueError, match=f"{file.name}: not an image"):
         load_dataset(root)
 
 
-def test_an_image_of_another_size_is_named(root):
+def test_an_image_of_another_size_is_named_unless_a_size_is_given(root):
     from PIL import Image
 
     file = some_file(root)
     Image.new("L", (40, 48)).save(file)
     with pytest.raises(ValueError, match=rf"{file.name}: all images must have one size, got \(48, 40\)"):
         load_dataset(root)
+    assert load_dataset(root, image_size=24).train.image_size == (24, 24)
+
+
+def test_unreadable_files_are_skipped_and_listed_on_request(root):
+    before = load_dataset(root)
+    file = some_file(root, "test")
+    file.write_bytes(b"")
+    after = load_dataset(root, skip_unreadable=True)
+    assert after.skipped == (f"{file}: empty (0 bytes)",)
+    assert list(after.train.ids) == list(before.train.ids)
+    assert set(before.test.ids) - set(after.test.ids) == {f"PublicTest/{file.stem.split('_')[1]}"}
+
+
+def test_the_same_parts_at_any_size(root):
+    base, small = load_dataset(root), load_dataset(root, image_size=12, channels=3)
+    for part, split in base.parts().items():
+        assert list(split.ids) == list(small.parts()[part].ids)
+    assert small.train.images.shape[1:] == (3, 12, 12)
 
 
 def test_names_and_folders_must_be_known(root):

@@ -47,7 +47,7 @@ def test_an_unknown_name_lists_what_there_is(name):
 def test_a_file_of_another_kind_is_refused(tmp_path):
     file = tmp_path / "data.parquet"
     file.write_bytes(b"PAR1")
-    with pytest.raises(ValueError, match=r"no data set, file or folder is called .*FER-2013 \.csv"):
+    with pytest.raises(ValueError, match=r"data\.parquet: of single files only a FER-2013 \.csv is read"):
         load_dataset(file)
 
 
@@ -61,11 +61,37 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
         ({"test_split": "final"}, "test_split must be 'public' or 'private', got 'final'"),
         ({"test_split": "private"}, "'digits' has one test part"),
         ({"image_size": 2}, "image_size must be an integer of at least 4 pixels, got 2"),
+        ({"channels": 2}, r"channels must be 1 \(grey\), 3 \(colour\) or None .* got 2"),
+        ({"channels": True}, r"channels must be 1 \(grey\), 3 \(colour\) or None .* got True"),
+        ({"data_format": "jaffe"}, "data_format='jaffe' is for files, and 'digits' is built in"),
+        ({"split": "random"}, "split='random' is for files, and 'digits' is built in"),
+        ({"soft_labels": True}, "soft_labels=True is for files, and 'digits' is built in"),
+        ({"face_regions": True}, "face_regions=True is for files, and 'digits' is built in"),
     ],
 )
 def test_bad_arguments_are_refused(argument, message):
     with pytest.raises(ValueError, match=message):
         load_dataset("digits", **argument)
+
+
+def test_colour_and_grey_are_converted():
+    grey = load_dataset("digits")
+    colour = load_dataset("digits", channels=3)
+    for part, split in colour.parts().items():
+        assert torch.equal(split.images, grey.parts()[part].images.expand(-1, 3, -1, -1))
+        assert list(split.ids) == list(grey.parts()[part].ids)
+    assert load_dataset("digits", channels=1).train.images.shape == grey.train.images.shape
+
+
+def test_grey_from_colour_is_what_decoding_to_grey_gives(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    from studies.data.channels import to_grey
+    from studies.data.decoding import decode_image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    image.fromarray(pixels).save(tmp_path / "a.png")
+    converted = to_grey(torch.from_numpy(pixels).permute(2, 0, 1)[None])
+    assert np.array_equal(converted[0].numpy(), decode_image(tmp_path / "a.png", channels=1))
 
 
 def test_importing_the_readers_loads_neither_pillow_nor_scikit_learn():

@@ -5,20 +5,10 @@ import pytest
 from study_records import CLASSES, LAYERS, make_record, make_study
 
 from studies.report.aggregation import paired_differences
-from studies.report.figures import (
-    accuracy_figure,
-    confusion_figure,
-    cost_figure,
-    paired_figure,
-    recall_figure,
-)
-from studies.report.run_figures import (
-    churn_figure,
-    density_figure,
-    expression_figure,
-    layer_density_figure,
-    validation_figure,
-)
+from studies.report.class_figures import confusion_figure, recall_figure
+from studies.report.connection_figures import expression_figure, layer_density_figure
+from studies.report.figures import accuracy_figure, cost_figure, paired_figure
+from studies.report.run_figures import churn_figure, density_figure, validation_figure
 from studies.report.style import policy_style
 
 SPARSE = ("magnitude", "smoothed", "heuristic", "expression")

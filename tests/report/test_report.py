@@ -151,6 +151,14 @@ def test_command_gives_back_the_study():
     assert tyro.cli(Compare, args=words[4:]).described() == asked.described()
 
 
+def test_command_says_yes_no_and_none_where_defaults_may_differ():
+    asked = Compare(recipe="amacnn", baselines=True, audit=False, patience=None, out="x")
+    words = shlex.split(study_command({"study": "compare", **asked.described()}))
+    assert {"--baselines", "--no-audit"} < set(words)
+    recipe = Compare(patience=7, width=64)  # defaults that a recipe might set
+    assert tyro.cli(Compare, args=words[4:], default=recipe).described() == asked.described()
+
+
 def test_text_from_records_is_inert(tmp_path):
     names = {"study": HOSTILE, "dataset": HOSTILE, "model": HOSTILE, "commit": HOSTILE, "test_name": HOSTILE}
     extra = {

@@ -160,13 +160,13 @@ def test_coarse_gates(tiny, granularity):
 
 def test_the_test_split_is_scored_once_a_run(tiny, monkeypatch):
     scored = []
-    evaluate = training.evaluate
+    predict = training.predict
 
     def counted(model, split, **options):
         scored.append(len(split.labels))
-        return evaluate(model, split, **options)
+        return predict(model, split, **options)
 
-    monkeypatch.setattr(training, "evaluate", counted)
+    monkeypatch.setattr(training, "predict", counted)
     run(Compare(**tiny, policies="dense,magnitude", seeds=2))
     assert scored.count(359) == 4
 

@@ -28,7 +28,7 @@ BAD_OPTIONS = [
     ({"model": "resnet"}, "model must be one of auto, gene, cnn, got 'resnet'"),
     ({"granularity": "filter"}, "granularity must be one of weight, connection, unit, got 'filter'"),
     ({"allocation": "even"}, "allocation must be one of auto, global, uniform, erk, got 'even'"),
-    ({"augment": "yes"}, "augment must be one of auto, on, off, got 'yes'"),
+    ({"augmentation": "yes"}, "augmentation must be one of auto, gene, amacnn, .*, got 'yes'"),
     ({"optimizer": "lion"}, "optimizer must be one of adam, adamw, sgd, got 'lion'"),
     ({"learning_rate": 0.0}, "learning_rate must be a positive finite number, got 0.0"),
     ({"weight_decay": -1.0}, "weight_decay must be"),

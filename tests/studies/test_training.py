@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+import studies.evaluation as evaluation
 import studies.training as training
 from pruning import CubicSchedule, ExpressionGating, MagnitudeGating, PruningController
 from pruning.checkpoint import load_tree
@@ -61,7 +62,7 @@ def test_learns_digits(digits):
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_resumes_bit_for_bit(digits, tmp_path, optimizer):
     """Stopped after an epoch and in the middle of one, a run ends in the same bits."""
-    recipe = Recipe(epochs=3, batch_size=64, optimizer=optimizer, augment=True)
+    recipe = Recipe(epochs=3, batch_size=64, optimizer=optimizer, augmentation="gene")
 
     def stop_in_epoch_2(result):
         if result.epoch == 2:
@@ -121,7 +122,7 @@ def test_seconds_add_up_over_a_resumption(digits, tmp_path):
     assert again.train_seconds == first.train_seconds > 0
 
 
-def batches_seen(dataset, attach, augment=False):
+def batches_seen(dataset, attach, augmentation="none"):
     """Every training batch that a run's network sees, and its weights at the start."""
     model = SHAPE.build(3)
     start = weights(model).clone()
@@ -129,15 +130,15 @@ def batches_seen(dataset, attach, augment=False):
     model.register_forward_pre_hook(
         lambda module, inputs: seen.append(inputs[0].clone()) if module.training else None
     )
-    train(model, dataset, Recipe(epochs=2, augment=augment), seed=3, attach=attach)
+    train(model, dataset, Recipe(epochs=2, augmentation=augmentation), seed=3, attach=attach)
     return start, torch.stack(seen)
 
 
-@pytest.mark.parametrize("augment", [False, True])
-def test_policies_are_paired(digits, augment):
-    start, seen = batches_seen(digits, None, augment)
+@pytest.mark.parametrize("augmentation", ["none", "gene"])
+def test_policies_are_paired(digits, augmentation):
+    start, seen = batches_seen(digits, None, augmentation)
     for attach in (pruned(MagnitudeGating()), pruned()):
-        other_start, other = batches_seen(digits, attach, augment)
+        other_start, other = batches_seen(digits, attach, augmentation)
         assert torch.equal(start, other_start)
         assert torch.equal(seen, other)
 
@@ -157,12 +158,16 @@ def test_an_epoch_sees_every_image_at_most_once_in_a_new_order(digits):
 def test_augmentation_is_for_training_alone(digits, monkeypatch):
     sizes = []
 
-    def counted(images, draws):
-        sizes.append(len(images))
-        return images
+    class Counted:
+        draws_per_sample = 1
 
-    monkeypatch.setattr(training, "augment", counted)
-    train(SHAPE.build(0), digits, Recipe(epochs=2, augment=True), seed=0)
+        def __call__(self, images, draws):
+            assert len(images) == len(draws)
+            sizes.append(len(images))
+            return images
+
+    monkeypatch.setitem(training.PROFILES, "gene", Counted())
+    train(SHAPE.build(0), digits, Recipe(epochs=2, augmentation="gene"), seed=0)
     per_epoch = len(digits.train.labels) // 64
     assert sizes == [64] * 2 * per_epoch
 
@@ -173,20 +178,21 @@ def test_evaluation_sees_images_as_they_are(digits):
     model.register_forward_pre_hook(
         lambda module, inputs: None if module.training else seen.append(inputs[0].clone())
     )
-    train(model, digits, Recipe(epochs=1, augment=True), seed=0)
+    train(model, digits, Recipe(epochs=1, augmentation="gene"), seed=0)
     expected = torch.cat([digits.validation.images, digits.test.images]).float() / 255
     assert torch.equal(torch.cat(seen), expected)
 
 
 def test_the_test_split_is_scored_once_and_last(digits, monkeypatch):
     calls = []
-    evaluate = training.evaluate
+    predict = evaluation.predict
 
     def counted(model, split, **options):
         calls.append(len(split.labels))
-        return evaluate(model, split, **options)
+        return predict(model, split, **options)
 
-    monkeypatch.setattr(training, "evaluate", counted)
+    monkeypatch.setattr(evaluation, "predict", counted)
+    monkeypatch.setattr(training, "predict", counted)
     train(SHAPE.build(0), digits, Recipe(epochs=4), seed=0)
     assert calls == [len(digits.validation.labels)] * 4 + [len(digits.test.labels)]
 
@@ -197,6 +203,115 @@ def test_scores_are_of_the_final_epoch(digits):
     result = train(model, digits, Recipe(epochs=3, optimizer="sgd", learning_rate=0.1), seed=0)
     final = training.evaluate(model, digits.test, classes=10)
     assert result.test == final
+
+
+def validation_accuracies(monkeypatch, values):
+    """Let validation epochs score what is told, in turn."""
+    told, evaluate = iter(values), training.evaluate
+
+    def scripted(*arguments, **options):
+        return replace(evaluate(*arguments, **options), accuracy=next(told))
+
+    monkeypatch.setattr(training, "evaluate", scripted)
+
+
+def test_patience_stops_and_keeps_the_best_epoch(digits, monkeypatch):
+    validation_accuracies(monkeypatch, [0.1, 0.5, 0.4, 0.3, 0.9])
+    states = {}
+    model = SHAPE.build(0)
+    result = train(
+        model,
+        digits,
+        Recipe(epochs=5, patience=2),
+        seed=0,
+        on_epoch=lambda point: states.update({point.epoch: weights(model).clone()}),
+    )
+    assert [point.epoch for point in result.curve] == [1, 2, 3, 4]
+    assert result.epoch == 2
+    assert result.validation_accuracy == 0.5
+    assert torch.equal(weights(model), states[2])
+
+
+def test_patience_waits_for_the_masks(digits, monkeypatch):
+    """A denser network's epoch is neither kept nor waited on."""
+    validation_accuracies(monkeypatch, [0.9, 0.8, 0.7, 0.2, 0.3, 0.1])
+    model = SHAPE.build(0)
+    result = train(model, digits, Recipe(epochs=6, patience=1), seed=0, attach=pruned())  # masks move to 0.75
+    assert [point.epoch for point in result.curve] == [1, 2, 3, 4, 5, 6]
+    assert result.epoch == 5
+    zeros = torch.cat([(p == 0).flatten() for p in model.parameters() if p.dim() > 1])
+    assert zeros.double().mean() >= 0.8 - 1e-3
+    assert result.controller.sparsity == pytest.approx(0.8, abs=1e-3)
+
+
+@pytest.mark.parametrize("settings", [{"patience": 2}, {"ema": 0.9}, {"precision": "float16"}])
+def test_every_part_of_the_state_is_resumed(digits, tmp_path, settings):
+    recipe = Recipe(epochs=4, **settings)
+    whole_model = SHAPE.build(2)
+    whole = train(whole_model, digits, recipe, seed=2, attach=pruned())
+
+    def stop(result):
+        if result.epoch == 3:
+            raise StoppedError
+
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(StoppedError):
+        train(SHAPE.build(2), digits, recipe, seed=2, attach=pruned(), checkpoint=path, on_epoch=stop)
+    model = SHAPE.build(2)
+    resumed = train(model, digits, recipe, seed=2, attach=pruned(), checkpoint=path)
+    assert torch.equal(weights(model), weights(whole_model))
+    assert resumed.curve == whole.curve
+    assert resumed.test == whole.test
+
+
+def test_the_average_of_the_weights_is_what_is_scored(digits):
+    """With an average that never moves from the first step, the scored network is that of the first step."""
+    model = SHAPE.build(0)
+    seen = []
+    original = torch.optim.Adam.step
+
+    def step(self, *arguments, **options):
+        result = original(self, *arguments, **options)
+        seen.append(weights(model).clone())
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.Adam, "step", step)
+        train(model, digits, Recipe(epochs=2, ema=1 - 1e-9), seed=0)
+    assert torch.allclose(weights(model), seen[0], atol=1e-5)
+    assert not torch.allclose(seen[-1], seen[0], atol=1e-3)
+
+
+def test_silent_weights_have_no_average(digits):
+    model = SHAPE.build(0)
+    result = train(model, digits, Recipe(epochs=3, ema=0.99), seed=0, attach=pruned())
+    for name, mask in result.controller.masks().items():
+        weight = model.get_parameter(f"{name}.weight")
+        assert (weight[~mask] == 0).all()
+        assert (weight[mask] != 0).any()
+
+
+def test_accuracy_is_also_told_without_copies(digits):
+    clean = torch.ones(len(digits.test.labels), dtype=torch.bool)
+    clean[::3] = False
+    model = SHAPE.build(0)
+    result = train(model, digits, Recipe(epochs=2), seed=0, clean_test=clean.numpy())
+    images, labels = digits.test.images[clean].float() / 255, digits.test.labels[clean]
+    right = model.eval()(images).argmax(1) == labels
+    assert result.test_without_copies.accuracy == pytest.approx(right.double().mean().item())
+    all_clean = train(SHAPE.build(0), digits, Recipe(epochs=1), seed=0, clean_test=(clean | True).numpy())
+    assert all_clean.test_without_copies is None
+
+
+def test_the_curve_tells_rate_loss_and_f1(digits):
+    recipe = Recipe(epochs=2)
+    result = train(SHAPE.build(0), digits, recipe, seed=0)
+    steps = len(digits.train.labels) // 64
+    assert [point.learning_rate for point in result.curve] == [
+        recipe.rate_at(steps - 1, 2 * steps),
+        recipe.rate_at(2 * steps - 1, 2 * steps),
+    ]
+    assert all(0 < point.validation_loss < 3 and 0 < point.validation_macro_f1 < 1 for point in result.curve)
 
 
 def test_caller_draws_what_it_would_have_drawn(digits):

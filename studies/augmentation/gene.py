@@ -1,10 +1,14 @@
 """The augmentation of the gene-network pruning paper: rotation, flips, brightness. Training images only."""
 
 import math
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from studies.augmentation.profile import check_batch
 
 ROTATION_DEGREES = 15.0  # rotation is uniform in +-15 degrees
 BRIGHTNESS = 0.2  # brightness is scaled by a factor uniform in 1 +- 0.2
@@ -66,3 +70,24 @@ def augment(images: Tensor, draws: Tensor) -> Tensor:
     turned = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
     light = 1 + (draws[:, 2] * 2 - 1) * BRIGHTNESS
     return (turned * light.to(images.dtype).view(-1, 1, 1, 1)).clamp(0, 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gene:
+    """The gene-network pruning paper's augmentation as a profile: `augment`, at the paper's strengths.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Gene()(torch.ones(1, 1, 2, 2), torch.tensor([[0.5, 0.5, 0.0]])).unique().tolist()
+    [0.800000011920929]
+    """
+
+    kind: ClassVar[str] = "images"
+    draws_per_sample: ClassVar[int] = DRAWS_PER_IMAGE
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, draws: Tensor) -> Tensor:
+        """Rotate, flip and re-light a batch; see `augment`."""
+        check_batch("Gene", images, draws, draws_per_sample=self.draws_per_sample)
+        return augment(images, draws)
