@@ -9,11 +9,10 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
@@ -73,9 +72,7 @@ class Workers:
             return model
         _join_layers(model, self)
         device = next(model.parameters()).device
-        return DistributedDataParallel(
-            model, device_ids=[device] if device.type == "cuda" else None, broadcast_buffers=False
-        )
+        return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
 
     def without_sum(self, network: nn.Module) -> AbstractContextManager[None]:
         """Give a block in which gradients stay this process's own: all parts of a batch but the last."""
@@ -155,7 +152,7 @@ class _JoinedBatchNorm(nn.modules.batchnorm._BatchNorm):
         self._check_input_dim(input)
         over = [dim for dim in range(input.dim()) if dim != 1]
         shape = [1, -1] + [1] * (input.dim() - 2)
-        values = input.float()
+        values = input.to(torch.promote_types(input.dtype, torch.float32))
         count = distributed.get_world_size() * input.numel() // input.shape[1]
         mean = _sum_over_processes(values.sum(over)) / count
         centred = values - mean.view(shape)
@@ -189,7 +186,22 @@ class _JoinedDropout(nn.Dropout):
         return input * whole[self.workers.rows(0, rows)]
 
 
+class _SumOverProcesses(torch.autograd.Function):
+    """Sum over the processes, of values forward and of gradients backward."""
+
+    @staticmethod
+    def forward(_: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(total)
+        return total
+
+
 def _sum_over_processes(value: Tensor) -> Tensor:
-    """Sum a value over the processes, in the forward and in the backward pass."""
-    total: Tensor = all_reduce(value)  # type: ignore[no-untyped-call]
+    total: Tensor = _SumOverProcesses.apply(value)  # type: ignore[no-untyped-call]
     return total
