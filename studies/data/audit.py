@@ -109,6 +109,8 @@ def _near_reason(dataset: ImageDataset, near: bool) -> str:
         return "not asked for"
     if dataset.kind != "images":
         return "of two readings of one sentence, a spectrogram does not tell whether one is a copy"
+    if dataset.name == "faces":
+        return "drawn faces resemble one another more than photographs do, and each is drawn anew"
     if min(height, width) < SIDE:
         return f"images of {height}×{width} pixels are too small, {SIDE}×{SIDE} is the least"
     return ""

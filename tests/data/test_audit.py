@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from studies.data import load_dataset
 from studies.data.audit import audit
 from studies.data.dataset import ImageDataset, ImageSplit
 from studies.data.duplicates import exact_groups, near_copies, thumbnails
@@ -324,3 +325,11 @@ def test_changed_copies_in_fer2013_carry_the_label_of_their_original(fer2013):
     assert 300 < len(near) < 450
     assert sum(copy.same_label for copy in near) > 0.8 * len(near)
     assert not found.split_after_augmenting
+
+
+def test_drawn_faces_are_not_taken_for_copies():
+    """They are alike enough at 24 pixels for the rule to fail; no person stands in two parts."""
+    found = audit(load_dataset("faces", image_size=24))
+    assert "drawn" in found.near_reason
+    assert found.warnings() == []
+    assert found.clean_test.all()
