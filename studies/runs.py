@@ -13,7 +13,7 @@ from torch import nn
 from pruning import PruningController, measure_cost
 from pruning.checkpoint import write_atomically
 from studies.data import as_input
-from studies.directory import RECORDS, RUNS, finished_runs, stored_config, write_config
+from studies.directory import RECORDS, RUNS, stored_config, write_config
 from studies.evaluation import EpochResult
 from studies.joined import current_workers
 from studies.networks import NetworkShape
@@ -211,7 +211,7 @@ def run_all(
         The records, those read from the directory included, and the runs that failed.
     """
     rehearse(bench, runs)
-    records = {record.key: record for record in finished_runs(bench.directory, resume=bench.options.resume)}
+    records = {record.key: record for record in bench.finished}
     first = current_workers().first  # of the processes that train together; it alone writes
     if first and stored_config(bench.directory) != bench.config:
         write_config(bench.directory, bench.config)

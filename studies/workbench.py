@@ -20,7 +20,7 @@ from studies.options import TrainingOptions
 from studies.policies import POLICIES
 from studies.provenance import commit, data_digest, hardware, versions, warn_of_other_commits
 from studies.recipe import Recipe, make_optimizer, steps_per_epoch
-from studies.records import run_key
+from studies.records import RunRecord, run_key
 from studies.training import Attach
 
 
@@ -48,6 +48,7 @@ class Workbench:
     device: torch.device
     directory: Path
     provenance: dict[str, Any]  # versions, hardware and commit at the start of the study
+    finished: Sequence[RunRecord] = ()  # what the directory holds already
     audit: Audit | None = None  # of the data, where asked for
     baselines: Sequence[BaselineScore] = ()  # what simple models score on them, where asked for
     pictured: Run | None = None  # the run whose graph the report shows; it keeps its masks
@@ -238,6 +239,7 @@ def open_study(
         device=device,
         directory=directory,
         provenance={"versions": versions(), "hardware": hardware(device), "commit": source},
+        finished=finished,
         audit=found,
         baselines=baselines(dataset, seed=0, clean_test=clean) if options.baselines else (),
         pictured=choose_pictured(runs),
