@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from models.checks import check_dropout, check_images, check_integers
+
 
 def _block(fan_in: int, fan_out: int, *, pool: bool) -> nn.Sequential:
     layers: list[nn.Module] = [
@@ -52,14 +54,14 @@ class CompactFERNet(nn.Module):
         self, classes: int = 7, image_size: int = 48, width: int = 16, channels: int = 1, dropout: float = 0.2
     ) -> None:
         super().__init__()
-        for name, value, least in (
+        check_integers(
             ("classes", classes, 2),
             ("image_size", image_size, 8),
             ("width", width, 1),
             ("channels", channels, 1),
-        ):
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+        )
+        check_dropout(dropout)
+        self.channels = channels
         self.features = nn.Sequential(
             _block(channels, width, pool=True),
             _block(width, 2 * width, pool=True),
@@ -73,5 +75,6 @@ class CompactFERNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, channels, H, W) in [0, 1] to logits (B, classes)."""
+        check_images(images, "CompactFERNet", self.channels)
         logits: Tensor = self.classifier(self.dropout(self.features(images)))
         return logits

@@ -20,7 +20,7 @@ SPEECH = ("ravdess", "emodb", "urdu")
 _TWO_TESTS = ("fer2013", "fer2013-folders", "ferplus")
 _BY_SUBJECT = ("auto", "subject", "random")
 _KNOWN_SPLITS = {"classes": SPLITS, "ckplus": _BY_SUBJECT, "jaffe": _BY_SUBJECT} | dict.fromkeys(
-    SPEECH, ("auto", "subject")
+    SPEECH, ("auto", "subject", "speaker")
 )
 
 

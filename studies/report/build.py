@@ -137,7 +137,7 @@ def build_page(
     plan = study_plan(config)
     missing = missing_runs(records, plan)
     audit = audit_block(records)
-    looks = [attention_block(attention, split=str(first.get("test_name") or ""))] if attention else []
+    looks = [attention_block(attention, split="the validation part")] if attention else []
     named: list[tuple[str, str, list[str | Plot]]] = [
         ("results", "Results", results_blocks(records)),
         ("training", "How it went", training_blocks(records)),
