@@ -54,7 +54,8 @@ class AMACNN(nn.Module):
     width : int
         Filters of each stream; everything after the concatenation has three times as many channels.
     channels : int
-        Channels of the input, 3 for colour.
+        Channels of the input, 3 for colour. In [0, 1]: the batch norm of each stream does what the paper's
+        mean subtraction and scaling would.
     dropout : float
         Probability of dropping a hidden unit.
     hidden : int

@@ -234,6 +234,19 @@ class PruningController:
         protein = self._state.get("protein")
         return None if protein is None else protein.to(torch.float32, copy=True)
 
+    @property
+    def last_update(self) -> int:
+        """Optimizer step after which masks stay as they are."""
+        return self._clock.last
+
+    def skip_step(self) -> None:
+        """Count a step that the optimizer did not take.
+
+        A gradient scaler leaves a step out where gradients overflow, and no hook runs. Call this then, or
+        updates come late and, at a schedule's very end, not at all.
+        """
+        self._count_step()
+
     def masks(self) -> dict[str, Tensor]:
         """Masks of each gated weight, boolean, in the weight's shape."""
         live = ~self._silent
@@ -426,6 +439,9 @@ class PruningController:
         self.seconds += time.perf_counter() - started
 
     def _after_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._count_step()
+
+    def _count_step(self) -> None:
         started = time.perf_counter()
         self._clear_weights()
         self.steps += 1

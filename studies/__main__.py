@@ -45,6 +45,12 @@ def _one_line(
     return f"warning: {message}\n"
 
 
+def _launcher() -> list[str]:
+    """Give the command that started this process, short of its module."""
+    processes = os.environ.get("WORLD_SIZE", "1")
+    return ["python"] if processes == "1" else ["torchrun", "--nproc-per-node", processes]
+
+
 def _run_joined(study: str, options: Sequence[str]) -> None:
     """Run a study in the processes that torchrun started."""
     if study not in JOINED:
@@ -102,7 +108,7 @@ def main(arguments: Sequence[str]) -> int:
         again = [*options, *([] if "--resume" in options else ["--resume"])]
         print(
             f"stopped; finished runs and the last checkpoint are kept. Continue with:\n"
-            f"  {shlex.join(['python', '-m', 'studies', study, *again])}",
+            f"  {shlex.join([*_launcher(), '-m', 'studies', study, *again])}",
             file=sys.stderr,
         )
         return INTERRUPTED

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from pruning.checkpoint import write_atomically
 from studies.data import ImageSplit, as_input
+from studies.evaluation import images_at_once
 
 ATTENTION = "attention.npz"
 """Name of the file in a study's directory."""
@@ -151,7 +152,8 @@ def attention_examples(
     Returns
     -------
     AttentionExamples or None
-        Sorted by class, recognised before mistaken. None if the network has no ``attention_map``.
+        Sorted by class, recognised before mistaken. None if the network has no ``attention_map``, or its
+        answers are no numbers.
 
     Raises
     ------
@@ -168,6 +170,8 @@ def attention_examples(
     try:
         with torch.no_grad():
             shares = _class_shares(model, split)
+            if not bool(shares.isfinite().all()):
+                return None
             confidences, predictions = shares.max(dim=1)
             chosen = _choose(split.labels.cpu(), predictions, count, seed)
             images = split.images[chosen.to(split.images.device)]
@@ -239,9 +243,9 @@ def colours(level: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(level, place, PLASMA[:, band]) for band in range(3)], axis=-1)
 
 
-def _class_shares(model: nn.Module, split: ImageSplit, batch_size: int = 256) -> Tensor:
+def _class_shares(model: nn.Module, split: ImageSplit) -> Tensor:
     """Softmax of the network on every image, float32 (N, classes), on the CPU."""
-    device = _device(model, split)
+    device, batch_size = _device(model, split), images_at_once(split)
 
     def batches() -> Iterator[Tensor]:
         for start in range(0, len(split), batch_size):

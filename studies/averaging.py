@@ -47,8 +47,12 @@ class RunningAverage:
         """Set to zero what the controller silences: an average fades out, a gate does not."""
         if controller is None:
             return
+        units = controller.gates.granularity == "unit"
         for name, mask in controller.masks().items():
-            self.model.get_parameter(f"{name}.weight").mul_(mask)
+            self.model.get_parameter(f"{name}.weight").masked_fill_(~mask, 0)
+            bias = self.model.get_submodule(name).bias
+            if units and isinstance(bias, Tensor):
+                bias.masked_fill_(~mask.flatten(1)[:, 0], 0)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return weights, buffers and the number of steps taken in."""

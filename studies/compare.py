@@ -28,7 +28,8 @@ class Compare(TrainingOptions):
     """Compare pruning policies: accuracy at equal sparsity, over seeds, with paired differences.
 
     All policies of one seed start from the same weights and see the same batches, so that they differ in the
-    policy alone. Choices are made on the validation split; the test split is scored once a run, at its end.
+    policy alone; with --patience each keeps its best epoch after its own last update. Choices are made on the
+    validation split; the test split is scored once a run, at its end.
     Results go to --out: records.jsonl, one line a run, and report.html. With --resume a study goes on, also
     with more policies, sparsities or seeds than before.
 

@@ -7,15 +7,14 @@ from pruning import PruningController
 from studies.evaluation import EpochResult
 
 
-def first_settled_epoch(controller: PruningController | None, steps_per_epoch: int, total_steps: int) -> int:
+def first_settled_epoch(controller: PruningController | None, steps_per_epoch: int) -> int:
     """Return the first epoch, counted from 1, at whose end masks stay as they are.
 
     Only from there on are epochs compared: an earlier one may be better because it is denser.
     """
     if controller is None:
         return 1
-    last_update = math.ceil(controller.schedule.end * total_steps)
-    return max(1, math.ceil(last_update / steps_per_epoch))
+    return max(1, math.ceil(controller.last_update / steps_per_epoch))
 
 
 def best_epoch(curve: Sequence[EpochResult], settled: int) -> int | None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from studies.calibration import expected_calibration_error
 from studies.data import ImageSplit, as_input
 
+MOST_AT_ONCE, VALUES_AT_ONCE = 512, 2**20  # samples, and values of all their channels
 MOST_GROUP_VALUES = 20  # groups with more values, such as subjects or angles, are not scored by value
 
 
@@ -127,8 +128,24 @@ class Predictions:
     log_likelihood: Tensor
 
 
+def images_at_once(split: ImageSplit) -> int:
+    """Return how many samples of a split go through a network together where no gradient is kept.
+
+    512 small ones; fewer where they are large, or a wide network would need gigabytes for its maps.
+
+    Examples
+    --------
+    >>> def blank(side, channels):
+    ...     images = torch.zeros(1, channels, side, side, dtype=torch.uint8)
+    ...     return ImageSplit(images, torch.zeros(1, dtype=torch.int64), ["0"])
+    >>> images_at_once(blank(24, 1)), images_at_once(blank(48, 1)), images_at_once(blank(128, 3))
+    (512, 455, 21)
+    """
+    return min(MOST_AT_ONCE, max(1, VALUES_AT_ONCE // split.images[0].numel()))
+
+
 @torch.no_grad()
-def predict(model: nn.Module, split: ImageSplit, *, batch_size: int = 512) -> Predictions:
+def predict(model: nn.Module, split: ImageSplit, *, batch_size: int | None = None) -> Predictions:
     """Run a network over a split, in evaluation mode; the network's own mode is restored.
 
     Parameters
@@ -137,9 +154,10 @@ def predict(model: nn.Module, split: ImageSplit, *, batch_size: int = 512) -> Pr
         Maps images (B, C, H, W) in [0, 1], or spectrograms, to logits (B, classes).
     split : ImageSplit
         Images and labels on the model's device.
-    batch_size : int
-        Images a forward pass; changes memory, not the predictions.
+    batch_size : int, optional
+        Images a forward pass; changes memory, not the predictions. None: `images_at_once`.
     """
+    batch_size = images_at_once(split) if batch_size is None else batch_size
     was_training = model.training
     model.eval()
     predicted, confidence, likelihood = [], [], []
@@ -230,7 +248,7 @@ def evaluate(
     split: ImageSplit,
     *,
     classes: int,
-    batch_size: int = 512,
+    batch_size: int | None = None,
     keep: np.ndarray | None = None,
 ) -> Evaluation:
     """Score a network on a split, in evaluation mode; the network's own mode is restored.
@@ -243,8 +261,8 @@ def evaluate(
         Images and labels on the model's device.
     classes : int
         Number of classes.
-    batch_size : int
-        Images a forward pass; changes memory, not the scores.
+    batch_size : int, optional
+        Images a forward pass; changes memory, not the scores. None: `images_at_once`.
     keep : ndarray, optional
         bool, one a sample: score these alone; :func:`score_predictions` scores several such choices from one
         pass.

@@ -174,12 +174,25 @@ def shape_for(
         model = "gene" if dataset.name == "digits" else "speech" if dataset.kind == "spectrograms" else "cnn"
     classes = len(dataset.classes)
     if model == "gene":
+        for name, value in (("width", width), ("patch_size", patch_size), ("depth", depth)):
+            if value is not None:
+                raise ValueError(f"{name} is not for model 'gene', whose layers --hidden sets, got {value}")
         return NetworkShape(
             kind="gene", classes=classes, inputs=channels * height * side, hidden=hidden, channels=channels
         )
-    if (model == "speech") != (dataset.kind == "spectrograms"):
-        fitting = "model speech, or gene" if dataset.kind == "spectrograms" else "another model"
-        raise ValueError(f"model {model!r} is not for {dataset.kind}: choose {fitting}")
+    if model == "speech" and dataset.kind == "images":
+        raise ValueError(
+            f"model 'speech' is for speech, and {dataset.name} holds images: give --data a folder of "
+            "RAVDESS, EMO-DB or Urdu recordings"
+        )
+    if model != "speech" and dataset.kind == "spectrograms":
+        raise ValueError(
+            f"model {model!r} is for images, and {dataset.name} holds speech: take --model speech or gene"
+        )
+    if height != side and (model in ("amacnn", "hybrid") or _CHOICES[model].is_transformer):
+        raise ValueError(
+            f"model {model!r} is for square images, and {dataset.name} has {height}×{side}: give --image-size"
+        )
     choice = _CHOICES[model]
     image_size = min(height, side)
     if width is not None and width % choice.step:

@@ -16,6 +16,7 @@ from studies.gating_options import GatingOptions
 from studies.networks import Model
 from studies.policies import POLICIES, PolicyChoice, check_policy
 from studies.recipe import Recipe
+from studies.recipes import check_recipe
 from studies.tensorboard import check_tensorboard
 
 AllocationOption = Literal["auto", Allocation]
@@ -28,7 +29,8 @@ Value = TypeVar("Value")
 class TrainingOptions(DataOptions, GatingOptions):
     """Data, network, training and pruning; shared by the studies that train networks."""
 
-    recipe: str = ""  # amacnn, hybrid, gene, resnet18, vit-tiny, wrn-22-2 or speech: sets what follows
+    # Name of the recipe that the other options come from; on the command line, --recipe sets them.
+    recipe: str = ""  # amacnn, hybrid, gene, resnet18, vit-tiny, wrn-22-2 or speech
     model: Model = "auto"  # network; auto: gene for digits, speech for spectrograms, else cnn
     width: int | None = None  # channels of the network's first stage; None: its own default
     hidden: str = "128,64"  # units of the gene model's hidden layers, separated by commas
@@ -73,6 +75,8 @@ class TrainingOptions(DataOptions, GatingOptions):
             Names the option, what it must be, and what it is.
         """
         self.check_data()
+        if self.recipe:
+            check_recipe(self.recipe)
         for name, choices in (
             ("model", get_args(Model)),
             ("augmentation", ("auto", *PROFILES)),

@@ -39,8 +39,8 @@ class StudyProgress:
         self.number = 0
         self._label = ""
         self._epochs_shown = 0
-        self._trained = 0  # epochs of earlier runs that this process trained
-        self._started = time.monotonic()
+        self._epoch_seconds = 0.0  # of the last epoch
+        self._epoch_began = time.monotonic()
         self._last_line = 0.0
         self._bars: Progress | None = None
         if console.is_terminal:
@@ -81,7 +81,7 @@ class StudyProgress:
         """Start a run."""
         self.number += 1
         self._label = label
-        self._trained += self._epochs_shown
+        self._epoch_began = time.monotonic()
         self._epochs_shown = 0
         self._last_line = time.monotonic()
         if self._bars is not None:
@@ -91,6 +91,8 @@ class StudyProgress:
     def epoch(self, result: EpochResult) -> None:
         """Show an epoch's end."""
         self._epochs_shown = result.epoch
+        now = time.monotonic()
+        self._epoch_seconds, self._epoch_began = now - self._epoch_began, now
         state = (
             f"loss {result.train_loss:.3f}, validation {result.validation_accuracy:.2%}, "
             f"sparsity {result.sparsity:.1%}"
@@ -109,10 +111,9 @@ class StudyProgress:
             )
 
     def _left(self) -> str:
-        """Time that the study still takes if its epochs go on as they did."""
-        trained = self._trained + self._epochs_shown
+        """Time that the study still takes if its epochs go on as the last one did."""
         left = (self.runs - self.number + 1) * self.epochs - self._epochs_shown
-        seconds = (time.monotonic() - self._started) / trained * left
+        seconds = left * self._epoch_seconds
         minutes = round(seconds / 60)
         return f"about {minutes} min left" if minutes > 1 else f"about {seconds:.0f} s left"
 
@@ -126,6 +127,8 @@ class StudyProgress:
 
     def end(self, record: RunRecord) -> None:
         """Show a run's result, which is on disk by now."""
+        if self._bars is not None:
+            self._bars.advance(self._all, self.epochs - self._epochs_shown)  # where patience ended it
         self.console.print(
             f"[{self.number}/{self.runs}] {self._label}: test {record.test_accuracy:.2%}, "
             f"macro F1 {record.macro_f1:.3f}, sparsity {record.sparsity:.2%}, "

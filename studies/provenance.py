@@ -25,6 +25,10 @@ LIBRARIES = (
     "numba",
     "safetensors",
     "scikit-learn",
+    "kornia",
+    "pillow",
+    "opencv-python-headless",
+    "soundfile",
 )
 SOURCE = ("grn", "pruning", "models", "studies", "pyproject.toml")
 

@@ -5,9 +5,7 @@ from dataclasses import fields
 from itertools import zip_longest
 from typing import Any, TypeVar
 
-from studies.options import TrainingOptions
-
-Options = TypeVar("Options", bound=TrainingOptions)
+Options = TypeVar("Options")
 
 RECIPES: dict[str, dict[str, Any]] = {
     # Ali & Jabaar. The schedule and the patience are ours, the paper names neither.
@@ -142,8 +140,22 @@ def with_recipe(study: type[Options], arguments: Sequence[str]) -> Options:
     return study(**_settings(study, named[0]))
 
 
-def _settings(study: type[TrainingOptions], recipe: str) -> Mapping[str, Any]:
-    if recipe not in RECIPES:
-        raise ValueError(f"unknown recipe {recipe!r}: the known ones are {', '.join(RECIPES)}")
+def check_recipe(name: str) -> None:
+    """Refuse a name that no recipe has.
+
+    Raises
+    ------
+    ValueError
+        Names those that there are.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"unknown recipe {name!r}: the known ones are {', '.join(RECIPES)}")
+
+
+def _settings(study: Any, recipe: str) -> Mapping[str, Any]:
+    check_recipe(recipe)
     known = {field.name for field in fields(study)}
-    return {"recipe": recipe, **{name: value for name, value in RECIPES[recipe].items() if name in known}}
+    settings = {"recipe": recipe, **RECIPES[recipe]}
+    if "sparsities" in known and "sparsity" in settings:  # a comparison takes several
+        settings["sparsities"] = str(settings.pop("sparsity"))
+    return {name: value for name, value in settings.items() if name in known}

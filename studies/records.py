@@ -37,7 +37,7 @@ class RunRecord:
     per_class_recall: list[float | None]  # on the test split, in the order of `classes`; None: no sample
     confusion: list[list[int]]  # on the test split; row = true class, column = predicted class
     classes: list[str]
-    validation_accuracy: float  # of the final epoch
+    validation_accuracy: float  # of the network that is scored
     parameters: int  # trainable
     live_parameters: int  # trainable and not silenced
     multiply_adds: int  # of one forward pass of one image

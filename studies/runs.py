@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save
 from torch import nn
 
 from pruning import PruningController, measure_cost
 from pruning.checkpoint import write_atomically
+from studies.augmentation import PROFILES
 from studies.data import as_input
 from studies.directory import RECORDS, RUNS, stored_config, write_config
 from studies.evaluation import EpochResult
@@ -24,7 +26,7 @@ from studies.recipe import make_optimizer
 from studies.records import RunRecord, append_record
 from studies.tensorboard import curves_for_tensorboard
 from studies.topology_store import write_topology
-from studies.training import train
+from studies.training import PRECISION, train
 from studies.workbench import Run, Workbench, live_parameters
 
 Finish = Callable[[Run, nn.Module, PruningController | None], None]
@@ -48,17 +50,38 @@ def rehearse(bench: Workbench, runs: Sequence[Run]) -> None:
         if attach is not None:
             attach(model, make_optimizer(model, bench.recipe), bench.total_steps).close()
     with isolated_randomness(bench.device):
-        images = as_input(bench.dataset.train.images[: bench.recipe.batch_size].to(bench.device))
         for run in rehearsed:
             model = bench.shape_of(run).build(run.seed).to(bench.device)
             optimizer = make_optimizer(model, bench.recipe)
             attach = bench.attach(run, update_every=1)
             controller = attach(model, optimizer, 1) if attach is not None else None
             with suppress(FloatingPointError):
-                model(images).square().mean().backward()
+                _rehearse_step(bench, model)
                 optimizer.step()
             if controller is not None:
                 controller.close()
+
+
+def _rehearse_step(bench: Workbench, model: nn.Module) -> None:
+    """Go forward and back with as many images at once as a process of the run will, augmented as there."""
+    recipe, device = bench.recipe, bench.device
+    count = max(1, recipe.batch_size // (recipe.micro_batches * current_workers().size))
+    augmentation = PROFILES[recipe.augmentation]
+    images = as_input(bench.dataset.train.images[:count].to(device))
+    images = augmentation(
+        images, torch.full((len(images), augmentation.draws_per_sample), 0.5, device=device)
+    )
+    try:
+        with torch.autocast(device.type, PRECISION[recipe.precision], recipe.precision != "float32"):
+            answers = model(images)
+    except ValueError as error:
+        if count > 1:
+            raise
+        raise ValueError(
+            f"a process takes one image at a time, which {bench.shape.name} cannot train on ({error}): "
+            "lower micro_batches or raise batch_size"
+        ) from None
+    answers.float().square().mean().backward()
 
 
 def execute(

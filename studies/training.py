@@ -149,7 +149,7 @@ def train(
         average=average,
     )
     loss = make_loss(recipe, training.labels, classes)
-    settled = first_settled_epoch(controller, steps, total_steps)
+    settled = first_settled_epoch(controller, steps)
 
     at = Position()
     if checkpoint is not None and checkpoint.exists():
@@ -189,7 +189,7 @@ def train(
                     saved_at, started = time.monotonic(), time.perf_counter()
 
             # Reading the sum waits for the device, so the clock below is honest.
-            mean_loss = workers.mean(loss_sum).item() / steps
+            mean_loss = loss_sum.item() / steps
             seconds = at.seconds + time.perf_counter() - started
             if not math.isfinite(mean_loss):
                 raise FloatingPointError(
@@ -249,7 +249,7 @@ def _take_step(
     loss: Loss,
     workers: Workers,
 ) -> Tensor:
-    """Take one optimizer step on this process's share of a batch, and return its mean loss."""
+    """Take one optimizer step on this process's share of a batch, and return the batch's mean loss."""
     device = samples.device
     augmentation = PROFILES[recipe.augmentation]
     targets = training.labels if training.soft_labels is None else training.soft_labels
@@ -266,8 +266,11 @@ def _take_step(
             mean = loss(logits, targets[samples[rows]]).mean() / recipe.micro_batches
             running.scaler.scale(mean).backward()  # type: ignore[no-untyped-call]
         total += mean.detach()
+    counted = running.controller.steps if running.controller is not None else 0
     running.scaler.step(running.optimizer)  # the controller's hooks run inside
+    if running.controller is not None and running.controller.steps == counted:
+        running.controller.skip_step()  # gradients overflowed, and the scaler left the step out
     running.scaler.update()
     if running.average is not None:
         running.average.update()
-    return total
+    return workers.mean(total)

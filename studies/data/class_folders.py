@@ -270,7 +270,7 @@ def _assemble(
                 f"out of train, {drawn}"
             )
     return ImageDataset(
-        name=name or "classes",
+        name=f"classes:{name}" if name else "classes",  # never the name of a set that is known
         classes=classes,
         train=train,
         validation=validation,

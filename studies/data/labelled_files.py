@@ -87,6 +87,9 @@ def read_labelled_files(
     return split, tuple(str(line) for line in arrays["skipped"])
 
 
+READER_VERSION = 1  # raise it when equal files give other pixels, so that old cache entries are not taken
+
+
 def cached_decoding(
     name: str,
     files: Sequence[Path],
@@ -112,6 +115,7 @@ def cached_decoding(
         [file for file, there in zip(files, readable, strict=True) if there],
         decode,
         settings={
+            "version": READER_VERSION,
             "image_size": reading.image_size,
             "channels": reading.channels,
             "skip_unreadable": reading.skip_unreadable,

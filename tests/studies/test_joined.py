@@ -3,6 +3,7 @@
 import os
 import socket
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -85,10 +86,37 @@ def worker(rank, port, folder, recipes):
     distributed.init_process_group("gloo", rank=rank, world_size=2)
     for recipe in recipes:
         torch.save(run(recipe), f"{folder}/{recipe}-{rank}.pt")
+    torch.save(resumed(Path(folder) / "checkpoint"), f"{folder}/resumed-{rank}.pt")
     distributed.barrier()  # neither may close its connections while the other still works
     distributed.destroy_process_group()
     # A thread of gloo can outlive the interpreter, which aborts on a busy machine. All is on disk by now.
     os._exit(0)
+
+
+def resumed(checkpoint):
+    """Losses of a run that is stopped inside an epoch and goes on, and of one that is not."""
+    dataset, recipe = dataset_for("hybrid"), Recipe(epochs=2, batch_size=16)
+    losses = []
+    for stop in (None, 6, None):
+        model = shape_for("hybrid", dataset, width=2).build(0)
+        seen = []
+
+        def count(module, _, stop=stop, seen=seen):
+            seen.append(module.training)
+            if stop and sum(seen) > stop:
+                raise InterruptedError
+
+        hook = model.register_forward_pre_hook(count)
+        path = checkpoint if losses else None
+        try:
+            result = train(model, dataset, recipe, seed=0, checkpoint=path, checkpoint_seconds=0)
+            losses.append([point.train_loss for point in result.curve])
+        except InterruptedError:
+            losses.append([])
+        hook.remove()
+        if distributed.is_initialized():
+            distributed.barrier()
+    return torch.tensor([losses[0], losses[2]])
 
 
 def check(folder, recipes):
@@ -96,6 +124,9 @@ def check(folder, recipes):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     spawn(worker, args=(port, str(folder), recipes), nprocs=2)
+    for rank in range(2):
+        whole, continued = torch.load(folder / f"resumed-{rank}.pt")
+        assert torch.equal(whole, continued)
     for recipe in recipes:
         first, second = (torch.load(folder / f"{recipe}-{rank}.pt") for rank in range(2))
         alone = run(recipe)

@@ -18,15 +18,16 @@ from studies.training import train
 SHAPE = NetworkShape(kind="gene", inputs=64, classes=10, hidden=(32,))
 
 
-def pruned(policy=None, sparsity=0.8):
+def pruned(policy=None, sparsity=0.8, update_every=3, end=0.75, granularity="weight"):
     def attach(model, optimizer, total_steps):
         return PruningController(
             model,
             optimizer,
             policy=policy or ExpressionGating(),
-            schedule=CubicSchedule(final_sparsity=sparsity),
+            schedule=CubicSchedule(final_sparsity=sparsity, end=end),
             total_steps=total_steps,
-            update_every=3,
+            update_every=update_every,
+            granularity=granularity,
         )
 
     return attach
@@ -244,6 +245,36 @@ def test_patience_waits_for_the_masks(digits, monkeypatch):
     assert result.controller.sparsity == pytest.approx(0.8, abs=1e-3)
 
 
+def test_patience_waits_for_the_last_update_where_it_comes_after_the_schedule(digits, monkeypatch):
+    """20 steps an epoch, updates every 32: the last one comes at step 128, in epoch 7, not at 120."""
+    validation_accuracies(monkeypatch, [0.1, 0.1, 0.1, 0.1, 0.1, 0.9, 0.2, 0.3])
+    model = SHAPE.build(0)
+    attach = pruned(sparsity=0.98, update_every=32)
+    result = train(model, digits, Recipe(epochs=8, patience=3), seed=0, attach=attach)
+    assert result.controller.last_update == 128
+    assert result.epoch == 8
+    for name, mask in result.controller.masks().items():
+        assert (model.get_parameter(f"{name}.weight")[~mask] == 0).all()
+
+
+def test_steps_that_the_scaler_leaves_out_are_counted(digits, monkeypatch):
+    """Two overflows would otherwise take the last update away."""
+    model = SHAPE.build(0)
+    step, left = torch.amp.GradScaler.step, [2]
+
+    def overflowing(self, optimizer, *arguments, **options):
+        if left[0]:
+            left[0] -= 1
+            next(model.parameters()).grad.fill_(math.inf)
+        return step(self, optimizer, *arguments, **options)
+
+    monkeypatch.setattr(torch.amp.GradScaler, "step", overflowing)
+    recipe = Recipe(epochs=1, precision="float16")
+    result = train(model, digits, recipe, seed=0, attach=pruned(sparsity=0.9, end=1.0))
+    assert result.controller.steps == 20
+    assert result.controller.sparsity == pytest.approx(0.9, abs=1e-3)
+
+
 @pytest.mark.parametrize("settings", [{"patience": 2}, {"ema": 0.9}, {"precision": "float16"}])
 def test_every_part_of_the_state_is_resumed(digits, tmp_path, settings):
     recipe = Recipe(epochs=4, **settings)
@@ -282,13 +313,19 @@ def test_the_average_of_the_weights_is_what_is_scored(digits):
     assert not torch.allclose(seen[-1], seen[0], atol=1e-3)
 
 
-def test_silent_weights_have_no_average(digits):
-    model = SHAPE.build(0)
-    result = train(model, digits, Recipe(epochs=3, ema=0.99), seed=0, attach=pruned())
+@pytest.mark.parametrize("granularity", ["weight", "unit"])
+def test_what_is_silent_has_no_average(digits, granularity):
+    model = replace(SHAPE, hidden=(32, 16)).build(0)
+    attach = pruned(granularity=granularity)
+    result = train(model, digits, Recipe(epochs=3, ema=0.99), seed=0, attach=attach)
     for name, mask in result.controller.masks().items():
         weight = model.get_parameter(f"{name}.weight")
         assert (weight[~mask] == 0).all()
         assert (weight[mask] != 0).any()
+        if granularity == "unit":
+            bias, live = model.get_submodule(name).bias, mask[:, 0]
+            assert (bias[~live] == 0).all()
+            assert not live.all()
 
 
 def test_accuracy_is_also_told_without_copies(digits):
