@@ -47,10 +47,28 @@ def test_a_matched_mlp_is_within_two_percent():
 
 
 def test_auto_takes_the_mlp_for_digits(digits):
-    assert shape_for("auto", digits, width=4, hidden=(8,)).name == "GeneInspiredNet"
+    assert shape_for("auto", digits, hidden=(8,)).name == "GeneInspiredNet"
     assert shape_for("cnn", digits, width=4, hidden=(8,)).name == "CompactFERNet"
 
 
 def test_unknown_model_is_refused(digits):
     with pytest.raises(ValueError, match="unknown model 'vit'"):
         shape_for("vit", digits, width=4, hidden=(8,))
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        ("gene", {"width": 9}, "width is not for model 'gene', whose layers --hidden sets, got 9"),
+        (
+            "cnn",
+            {"patch_size": 4},
+            "patch_size and depth are for vision transformers, and the model is 'cnn'",
+        ),
+        ("vit-tiny", {"width": 64}, "width of model 'vit-tiny' must be a multiple of 3, got 64"),
+        ("speech", {}, "model 'speech' is for speech, and digits holds images: give --data a folder"),
+    ],
+)
+def test_options_of_another_network_are_refused(digits, model, options, message):
+    with pytest.raises(ValueError, match=message):
+        shape_for(model, digits, **options)
