@@ -63,7 +63,7 @@ def test_unknown_model_is_refused(digits):
         (
             "cnn",
             {"patch_size": 4},
-            "patch_size and depth are for vision transformers, and the model is 'cnn'",
+            "patch_size and depth are for vision transformers",
         ),
         ("vit-tiny", {"width": 64}, "width of model 'vit-tiny' must be a multiple of 3, got 64"),
         ("speech", {}, "model 'speech' is for speech, and digits holds images: give --data a folder"),
