@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.benchmarks import engine_table, fit_gsd
+from studies.benchmarks import engine_table, fit_gsd, recipes
 from studies.benchmarks import networks as network_benchmark
 from studies.report.build import load_records
 from studies.report.markdown import results_markdown
@@ -45,6 +45,14 @@ def test_the_page_of_speed_quotes_its_benchmark():
     assert {record["commit"] for record in records} == {records[0]["commit"]}
     assert not records[0]["commit"].endswith("-dirty")
     assert quoted("docs/speed.md", "bench", "benchmark") == engine_table.markdown(records)
+
+
+def test_the_page_of_recipes_quotes_its_benchmark():
+    lines = (ROOT / "docs/results/recipes/records.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert {record["commit"] for record in records} == {records[0]["commit"]}
+    assert not records[0]["commit"].endswith("-dirty")
+    assert quoted("docs/recipes.md", "recipes", "benchmark") == recipes.markdown(records)
 
 
 def test_the_page_of_gene_networks_quotes_its_fit():

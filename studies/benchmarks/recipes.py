@@ -107,8 +107,11 @@ def markdown(records: Sequence[dict[str, Any]]) -> str:
 
 
 def _compact(record: RunRecord) -> str:
-    """Give a record as a line of JSON without the tale of every update."""
-    return json.dumps({name: value for name, value in asdict(record).items() if name != "updates"})
+    """Give a record as a line of JSON, without the tale of every update and without the data's folder."""
+    values = asdict(record)
+    del values["updates"]
+    values["config"]["data"] = Path(values["config"]["data"]).name
+    return json.dumps(values)
 
 
 if __name__ == "__main__":
