@@ -39,7 +39,7 @@ def versions() -> dict[str, str]:
     Examples
     --------
     >>> sorted(versions())[:2]
-    ['grn-pruning', 'networkx']
+    ['grn-pruning', 'kornia']
     """
     found = {"python": platform.python_version()}
     for library in LIBRARIES:
