@@ -9,10 +9,9 @@ from studies.data.digits import load_digits
 from studies.data.faces import load_faces
 from studies.data.fer2013 import TEST_SPLITS
 from studies.data.formats import FORMATS, detect_format
-from studies.data.grouped_splits import keep_fraction
 from studies.data.readers import ReaderOptions, read_format
 from studies.data.resize import check_image_size, resize
-from studies.data.splits import check_fraction
+from studies.data.splits import check_fraction, take_fraction
 
 __all__ = ["BUILT_IN", "EMOTIONS", "FORMATS", "ImageDataset", "ImageSplit", "as_input", "load_dataset"]
 
@@ -128,7 +127,7 @@ def load_dataset(
         )
     else:
         dataset = read_format(detect_format(path) if data_format == "auto" else data_format, path, options)
-    dataset = _without_digests(keep_fraction(dataset, fraction))
+    dataset = _without_digests(take_fraction(dataset, fraction))
     if image_size is not None:
         dataset = resize(dataset, image_size)
     return dataset if channels is None else set_channels(dataset, channels)

@@ -11,8 +11,8 @@ import numpy as np
 from studies.data.dataset import EMOTIONS, ImageDataset
 from studies.data.emotion_names import EIGHT_EMOTIONS
 from studies.data.file_trees import folder_holding, folders_below
-from studies.data.grouped_splits import hold_out_files
 from studies.data.labelled_files import ImageReading, LabelledFiles, read_labelled_files
+from studies.data.splits import hold_out
 
 CODES = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")
 """AffectNet's expressions 0-7."""
@@ -225,10 +225,9 @@ def assemble_affectnet(
     everything, skipped = read_labelled_files(name, listed, ImageReading() if reading is None else reading)
     part_of = everything.groups.pop("part")
     training = everything.subset(np.flatnonzero(part_of == "training"))
-    train, validation = hold_out_files(
+    train, validation = hold_out(
         training,
         validation_fraction,
-        content=training.groups["content"],
         classes=names,
         purpose="validation",
     )

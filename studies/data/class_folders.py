@@ -9,8 +9,9 @@ import numpy as np
 from studies.data.dataset import ImageDataset, ImageSplit
 from studies.data.emotion_names import emotion_of, in_order
 from studies.data.file_trees import image_files, image_names, subfolders
-from studies.data.grouped_splits import TEST_FRACTION, hold_out_files, hold_out_groups
+from studies.data.grouped_splits import TEST_FRACTION, hold_out_groups
 from studies.data.labelled_files import ImageReading, LabelledFiles, check_split, read_labelled_files
+from studies.data.splits import hold_out
 
 PART_NAMES = {
     "train": "train",
@@ -232,14 +233,13 @@ def _assemble(
     validation_fraction: float,
     skipped: tuple[str, ...],
 ) -> ImageDataset:
-    def hold_out(samples: ImageSplit, fraction: float, purpose: str) -> tuple[ImageSplit, ImageSplit]:
+    def divide(samples: ImageSplit, fraction: float, purpose: str) -> tuple[ImageSplit, ImageSplit]:
         if split == "source":
             groups = samples.groups["source"]
             return hold_out_groups(
                 samples, fraction, groups=groups, classes=classes, purpose=purpose, by="source"
             )
-        content = samples.groups["content"]
-        return hold_out_files(samples, fraction, content=content, classes=classes, purpose=purpose)
+        return hold_out(samples, fraction, classes=classes, purpose=purpose)
 
     lies_in = everything.groups.pop("part")
 
@@ -248,8 +248,8 @@ def _assemble(
 
     drawn = "by source" if split == "source" else "stratified"
     if "" in tree.folders:
-        rest, test = hold_out(everything, TEST_FRACTION, "test")
-        train, validation = hold_out(rest, validation_fraction, "validation")
+        rest, test = divide(everything, TEST_FRACTION, "test")
+        train, validation = divide(rest, validation_fraction, "validation")
         test_name, split_by = "held out", split
         draw = "by source" if split == "source" else "at random, as asked for"
         how = (
@@ -264,7 +264,7 @@ def _assemble(
             train, validation = official("train"), official("validation")
             how = "official train, validation and test parts"
         else:
-            train, validation = hold_out(official("train"), validation_fraction, "validation")
+            train, validation = divide(official("train"), validation_fraction, "validation")
             how = (
                 f"the official {test_name!r} is the test part; validation is {validation_fraction:.0%} held "
                 f"out of train, {drawn}"

@@ -1,12 +1,11 @@
 """Fixed splits that keep on one side what belongs together: a subject's images, the copies of a source."""
 
 import hashlib
-from dataclasses import replace
 
 import numpy as np
 
-from studies.data.dataset import ImageDataset, ImageSplit, check_labels
-from studies.data.splits import check_fraction, content_keys, stratified_subset, take_fraction
+from studies.data.dataset import ImageSplit, check_labels
+from studies.data.splits import check_held_out
 
 TEST_FRACTION = 0.2
 """Part of the groups that is held out as test where a format has no official one."""
@@ -140,7 +139,7 @@ def hold_out_groups(
         If the fraction is not in (0, 1), there are fewer than two groups, or a class would be missing on one
         side whichever groups are taken.
     """
-    _check_held_out(fraction, purpose)
+    check_held_out(fraction, purpose)
     labels = split.labels.numpy()
     check_labels(labels, classes, part=f"the part to hold {purpose} out of")
     held = choose_groups(labels, groups, fraction, purpose=purpose)
@@ -154,79 +153,3 @@ def hold_out_groups(
                 f"apart and {fraction:g} of them held out for {purpose}; use a complete copy of the data"
             )
     return split.subset(remaining), split.subset(held)
-
-
-def hold_out_files(
-    split: ImageSplit, fraction: float, *, content: np.ndarray, classes: tuple[str, ...], purpose: str
-) -> tuple[ImageSplit, ImageSplit]:
-    """Cut a fixed, stratified part off `split`, by digests of the files: the same at any image size.
-
-    Identical files have one digest and stay together, save for at most one group of copies a class.
-
-    Parameters
-    ----------
-    split : ImageSplit
-        The samples to divide.
-    fraction : float
-        Held-out fraction of every class, in (0, 1).
-    content : ndarray
-        Digest of each file's bytes, uint64, shape (N,).
-    classes : tuple of str
-        Class names, for the error.
-    purpose : str
-        Salt of the draw, e.g. ``"validation"``.
-
-    Returns
-    -------
-    tuple of ImageSplit
-        What remains, and what is held out.
-
-    Raises
-    ------
-    ValueError
-        If the fraction is not in (0, 1), or a class has too few images to stand in both.
-    """
-    _check_held_out(fraction, purpose)
-    labels = split.labels.numpy()
-    check_labels(labels, classes, part=f"the part to hold {purpose} out of")
-    held = stratified_subset(labels, _file_keys(content, purpose), fraction)
-    remaining = np.setdiff1d(np.arange(len(split)), held)
-    left = np.bincount(labels[remaining], minlength=len(classes))
-    if not left.all():
-        name = classes[int(np.flatnonzero(left == 0)[0])]
-        raise ValueError(
-            f"class {name!r} has too few images to hold {fraction:g} of them out for {purpose} and keep one; "
-            "add images or lower the fraction"
-        )
-    return split.subset(remaining), split.subset(held)
-
-
-def keep_fraction(dataset: ImageDataset, fraction: float) -> ImageDataset:
-    """Keep a stratified fraction of training and validation; the test part stays whole.
-
-    Samples are drawn by the group ``"content"`` (digests of their files) where the data carry it, so the
-    choice is the same at any image size; by their pixels otherwise.
-
-    Raises
-    ------
-    ValueError
-        If `fraction` is not in (0, 1].
-    """
-    check_fraction("fraction", fraction)
-    if fraction == 1 or "content" not in dataset.train.groups:
-        return take_fraction(dataset, fraction)
-    smaller = {}
-    for part, split in (("train", dataset.train), ("validation", dataset.validation)):
-        keys = _file_keys(split.groups["content"], "fraction")
-        smaller[part] = split.subset(stratified_subset(split.labels.numpy(), keys, fraction))
-    return replace(dataset, train=smaller["train"], validation=smaller["validation"])
-
-
-def _file_keys(content: np.ndarray, purpose: str) -> np.ndarray:
-    digests = np.ascontiguousarray(content, dtype="<u8").view(np.uint8).reshape(len(content), 8)
-    return content_keys(digests, purpose=purpose)
-
-
-def _check_held_out(fraction: float, purpose: str) -> None:
-    if not 0 < fraction < 1:
-        raise ValueError(f"{purpose}_fraction must be in (0, 1), got {fraction!r}; 0.1 is usual")

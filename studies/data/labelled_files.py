@@ -11,7 +11,8 @@ import torch
 
 from studies.data.dataset import ImageDataset, ImageSplit
 from studies.data.file_batches import decode_files
-from studies.data.grouped_splits import TEST_FRACTION, hold_out_files, hold_out_groups
+from studies.data.grouped_splits import TEST_FRACTION, hold_out_groups
+from studies.data.splits import hold_out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,8 +170,11 @@ def split_by_subject(
                 rest, fraction, groups=rest.groups["subject"], classes=classes, purpose=purpose, by="subject"
             )
         else:
-            rest, parts[purpose] = hold_out_files(
-                rest, fraction, content=rest.groups["content"], classes=classes, purpose=purpose
+            rest, parts[purpose] = hold_out(
+                rest,
+                fraction,
+                classes=classes,
+                purpose=purpose,
             )
     how = (
         "parts share no subject"

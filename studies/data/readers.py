@@ -139,26 +139,9 @@ def _affectnet_small(classes: int) -> Callable[[Path, ReaderOptions], ImageDatas
     )
 
 
-def _classes(path: Path, options: ReaderOptions) -> ImageDataset:
-    return load_class_folders(
-        path,
-        split=options.split,
-        validation_fraction=options.validation_fraction,
-        reading=_reading(options),
-    )
-
-
-def _ckplus(path: Path, options: ReaderOptions) -> ImageDataset:
-    return load_ckplus(
-        path,
-        split=options.split,
-        validation_fraction=options.validation_fraction,
-        reading=_reading(options),
-    )
-
-
-def _jaffe(path: Path, options: ReaderOptions) -> ImageDataset:
-    return load_jaffe(
+def _divided(load: Callable[..., ImageDataset]) -> Callable[[Path, ReaderOptions], ImageDataset]:
+    """Read a format without official parts, or not always with them: by the split that is asked for."""
+    return lambda path, options: load(
         path,
         split=options.split,
         validation_fraction=options.validation_fraction,
@@ -195,9 +178,9 @@ _READERS: dict[str, Callable[[Path, ReaderOptions], ImageDataset]] = {
     "affectnet-7": _affectnet(7),
     "affectnet-small": _affectnet_small(8),
     "affectnet-small-7": _affectnet_small(7),
-    "classes": _classes,
-    "ckplus": _ckplus,
-    "jaffe": _jaffe,
+    "classes": _divided(load_class_folders),
+    "ckplus": _divided(load_ckplus),
+    "jaffe": _divided(load_jaffe),
     "cifar": _cifar,
     **{corpus: _speech(corpus) for corpus in SPEECH},
 }

@@ -105,12 +105,11 @@ def hold_out(
         If the fraction is not in (0, 1), a class has too few images to stand in both, or `keys` has another
         length.
     """
-    if not 0 < fraction < 1:
-        raise ValueError(f"{purpose}_fraction must be in (0, 1), got {fraction!r}; 0.1 is usual")
+    check_held_out(fraction, purpose)
     labels = split.labels.numpy()
     check_labels(labels, classes, part=f"the part to hold {purpose} out of")
     if keys is None:
-        keys = content_keys(split.images.numpy(), purpose=purpose)
+        keys = sample_keys(split, purpose=purpose)
     elif keys.shape != labels.shape:
         raise ValueError(f"keys must have shape {labels.shape} as labels, got {keys.shape}")
     held = stratified_subset(labels, keys, fraction)
@@ -123,6 +122,17 @@ def hold_out(
             "add images or lower the fraction"
         )
     return split.subset(remaining), split.subset(held)
+
+
+def sample_keys(split: ImageSplit, *, purpose: str) -> np.ndarray:
+    """Give `content_keys` of a part: of its files, which are the same at any image size, else of its pixels.
+
+    The group ``"content"`` holds the digests of the files' bytes where a reader knows them.
+    """
+    if "content" not in split.groups:
+        return content_keys(split.images.numpy(), purpose=purpose)
+    content = np.ascontiguousarray(split.groups["content"], dtype="<u8")
+    return content_keys(content.view(np.uint8).reshape(len(content), 8), purpose=purpose)
 
 
 def take_fraction(dataset: ImageDataset, fraction: float) -> ImageDataset:
@@ -140,7 +150,7 @@ def take_fraction(dataset: ImageDataset, fraction: float) -> ImageDataset:
         return dataset
     smaller = {}
     for part, split in (("train", dataset.train), ("validation", dataset.validation)):
-        keys = content_keys(split.images.numpy(), purpose="fraction")
+        keys = sample_keys(split, purpose="fraction")
         smaller[part] = split.subset(stratified_subset(split.labels.numpy(), keys, fraction))
     return replace(dataset, train=smaller["train"], validation=smaller["validation"])
 
@@ -149,3 +159,9 @@ def check_fraction(name: str, value: float) -> None:
     """Refuse a fraction outside (0, 1]."""
     if not 0 < value <= 1:
         raise ValueError(f"{name} must be in (0, 1], got {value!r}; 1 keeps everything")
+
+
+def check_held_out(fraction: float, purpose: str) -> None:
+    """Refuse a held-out fraction outside (0, 1)."""
+    if not 0 < fraction < 1:
+        raise ValueError(f"{purpose}_fraction must be in (0, 1), got {fraction!r}; 0.1 is usual")

@@ -1,5 +1,6 @@
 """Splits by group: no group on two sides, every class on each where that can be, moved by names alone."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studies.data.dataset import ImageSplit
-from studies.data.grouped_splits import choose_groups, hold_out_files, hold_out_groups
+from studies.data.grouped_splits import choose_groups, hold_out_groups
+from studies.data.splits import hold_out
 
 
 @settings(max_examples=150, deadline=None)
@@ -94,9 +96,8 @@ def test_what_cannot_be_divided_is_named():
 def test_identical_files_are_drawn_together():
     # Each content twice, in one class: 5 of 10 contents are held out, so no pair is torn.
     content = np.repeat(np.random.default_rng(0).integers(0, 2**63, 10, dtype=np.uint64), 2)
-    rest, held = hold_out_files(
-        split_of([0] * 20), 0.5, content=content, classes=("x",), purpose="validation"
-    )
+    samples = replace(split_of([0] * 20), groups={"content": content})
+    rest, held = hold_out(samples, 0.5, classes=("x",), purpose="validation")
     torn = {content[int(i)] for i in rest.ids} & {content[int(i)] for i in held.ids}
     assert len(held) == 10
     assert torn == set()
