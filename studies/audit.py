@@ -13,6 +13,7 @@ from pruning.checkpoint import write_atomically
 from studies.baselines import BaselineScore, baselines
 from studies.data.audit import audit
 from studies.data_options import DataOptions
+from studies.provenance import commit, data_digest, versions
 
 RECORD = "audit.json"
 
@@ -58,6 +59,7 @@ def run(config: AuditOptions) -> dict[str, Any]:
     for line in found.lines():
         say(line)
     record = found.to_record(copies=True)
+    record |= {"commit": commit(), "versions": versions(), "data_digest": data_digest(dataset)}
     record["options"] = {name: value for name, value in asdict(config).items() if name != "out"}
     if config.baselines:
         scores = baselines(dataset, seed=config.seed, clean_test=found.clean_test)

@@ -26,7 +26,7 @@ from studies.recipe import make_optimizer
 from studies.records import RunRecord, append_record
 from studies.tensorboard import curves_for_tensorboard
 from studies.topology_store import write_topology
-from studies.training import PRECISION, train
+from studies.training import in_precision, train
 from studies.workbench import Run, Workbench, live_parameters
 
 Finish = Callable[[Run, nn.Module, PruningController | None], None]
@@ -72,7 +72,7 @@ def _rehearse_step(bench: Workbench, model: nn.Module) -> None:
         images, torch.full((len(images), augmentation.draws_per_sample), 0.5, device=device)
     )
     try:
-        with torch.autocast(device.type, PRECISION[recipe.precision], recipe.precision != "float32"):
+        with in_precision(recipe, device):
             answers = model(images)
     except ValueError as error:
         if count > 1:

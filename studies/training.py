@@ -49,6 +49,11 @@ class TrainedRun:
         return self.curve[self.epoch - 1].validation_accuracy
 
 
+def in_precision(recipe: Recipe, device: torch.device) -> torch.autocast:
+    """Give the block in which a network runs in the recipe's precision."""
+    return torch.autocast(device.type, PRECISION[recipe.precision], recipe.precision != "float32")
+
+
 def epoch_draws(seed: int, epoch: int, samples: int, draws_per_sample: int) -> tuple[Tensor, Tensor]:
     """Return an epoch's sample order (N,) and augmentation draws (N, K) in [0, 1).
 
@@ -261,7 +266,7 @@ def _take_step(
         images = augmentation(as_input(training.images[samples[rows]]), draws[rows])
         last = part + 1 == recipe.micro_batches
         with nullcontext() if last else workers.without_sum(network):
-            with torch.autocast(device.type, PRECISION[recipe.precision], recipe.precision != "float32"):
+            with in_precision(recipe, device):
                 logits = network(images)
             mean = loss(logits, targets[samples[rows]]).mean() / recipe.micro_batches
             running.scaler.scale(mean).backward()  # type: ignore[no-untyped-call]

@@ -101,3 +101,19 @@ def test_table_by_hand():
     pair = [*records, record("magnitude", 1, 0.6), record("expression", 1, 0.635)]
     # t(0.975, 1 degree of freedom) = 12.706; standard error of (2.5, 3.5) is 0.5
     assert "+3.00 (-3.35 to +9.35)" in results_markdown(pair)
+
+
+def test_the_page_of_data_quotes_the_audit():
+    found = json.loads((ROOT / "docs/results/audit/audit.json").read_text())
+    assert not found["commit"].endswith("-dirty")
+    page = " ".join((ROOT / "docs/data.md").read_text().split())
+    copies, blank = found["copies"]["test"], sum(map(len, found["blank"].values()))
+    assert (
+        f"{copies['exact']} of the {found['samples']['test']:,} PublicTest images have a pixel-identical copy in "
+        f"Training, {copies['near']} a slightly changed and {copies['mirrored']} a mirrored one; "
+        f"{found['conflicting_groups']} groups of equal images carry different labels, and {blank} images are blank"
+    ) in page
+    assert f"nothing else scores {100 * found['memorised_accuracy']:.1f} %" in page
+    changed = found["copies"]["validation"]["near"] + found["copies"]["validation"]["mirrored"]
+    share = changed / found["samples"]["validation"]
+    assert f"Of the validation part, {share:.0%}".replace("%", " %") in page
