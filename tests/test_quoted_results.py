@@ -109,8 +109,8 @@ def test_the_page_of_data_quotes_the_audit():
     page = " ".join((ROOT / "docs/data.md").read_text().split())
     copies, blank = found["copies"]["test"], sum(map(len, found["blank"].values()))
     assert (
-        f"{copies['exact']} of the {found['samples']['test']:,} PublicTest images have a pixel-identical copy "
-        f"in Training, {copies['near']} a slightly changed and {copies['mirrored']} a mirrored one; "
+        f"{copies['exact']} of the {found['samples']['test']:,} PublicTest images have a pixel-identical "
+        f"copy in Training, {copies['near']} a slightly changed and {copies['mirrored']} a mirrored one; "
         f"{found['conflicting_groups']} groups of equal images carry different labels, and {blank} images "
         "are blank"
     ) in page
