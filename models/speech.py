@@ -5,23 +5,30 @@ from torch import Tensor, nn
 
 from models.checks import check_dropout, check_images, check_integers
 
+_LEAST_VARIANCE = 1e-8  # of a feature over time: where it is constant the deviation still has a gradient
 
-def _block(fan_in: int, fan_out: int) -> nn.Sequential:
+
+def _block(fan_in: int, fan_out: int, kernel_size: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(fan_in, fan_out, kernel_size=3, padding=1, bias=False),
-        nn.BatchNorm2d(fan_out),
+        nn.Conv1d(fan_in, fan_out, kernel_size, padding=kernel_size // 2, bias=False),
+        nn.BatchNorm1d(fan_out),
         nn.ReLU(),
-        nn.MaxPool2d(2, ceil_mode=True),  # one frame stays one frame: clips may be of any length
     )
 
 
-class SpeechCNN(nn.Module):
-    """Four 3 x 3 convolutions over mel bands and time, statistics over time and a linear classifier.
+def _pool(frames: int) -> nn.MaxPool1d:
+    return nn.MaxPool1d(frames, ceil_mode=True)  # one frame stays one frame: clips may be of any length
 
-    Each mel band is normalised over batch and time first, so that standardised spectrograms and plain
-    decibels serve alike. The last maps are averaged over frequency; their mean and maximum over time, which
-    exist for any number of frames, are what the classifier reads. The default has 242,792 parameters and
-    costs 227 million multiply-adds for 3 s at 100 frames a second.
+
+class SpeechCNN(nn.Module):
+    """Four convolutions over time with the mel bands as channels, statistics over time, a linear classifier.
+
+    The bands are channels because where in the spectrum the energy lies tells emotions apart: a network that
+    shares its weights between bands has to learn again what their order means. Each band is normalised over
+    batch and time first, so that standardised spectrograms and plain decibels serve alike. Pooling makes 32
+    frames one; mean and standard deviation over time, which exist for any number of frames, are what the
+    classifier reads. The default has 224,392 parameters and costs 20 million multiply-adds for 3 s at 100
+    frames a second.
 
     Parameters
     ----------
@@ -30,16 +37,21 @@ class SpeechCNN(nn.Module):
     image_size : int
         Mel bands: rows of the spectrogram, at least 1. The number of frames is free.
     width : int
-        Channels of the first convolution; the others have 2, 4 and 4 times as many.
+        Channels of every convolution.
     channels : int
         Channels of the input: 1, or 3 with first and second differences.
     dropout : float
-        Probability of dropping a pooled feature before the classifier.
+        Probability of dropping a statistic before the classifier.
 
     Raises
     ------
     ValueError
         If an option is out of range.
+
+    References
+    ----------
+    Snyder et al. (2018), *X-vectors: robust DNN embeddings for speaker recognition*, ICASSP: convolutions
+    over time and pooled statistics.
 
     Examples
     --------
@@ -53,9 +65,9 @@ class SpeechCNN(nn.Module):
         self,
         classes: int = 8,
         image_size: int = 64,
-        width: int = 32,
+        width: int = 128,
         channels: int = 1,
-        dropout: float = 0.3,
+        dropout: float = 0.5,
     ) -> None:
         super().__init__()
         check_integers(
@@ -69,19 +81,23 @@ class SpeechCNN(nn.Module):
         self.channels = channels
         self.normalise = nn.BatchNorm1d(channels * image_size)
         self.features = nn.Sequential(
-            _block(channels, width),
-            _block(width, 2 * width),
-            _block(2 * width, 4 * width),
-            _block(4 * width, 4 * width),
+            _block(channels * image_size, width, 5),
+            _pool(4),
+            _block(width, width, 5),
+            _pool(4),
+            _block(width, width, 3),
+            _pool(2),
+            _block(width, width, 3),
         )
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(8 * width, classes)
+        self.classifier = nn.Linear(2 * width, classes)
 
     def forward(self, spectrograms: Tensor) -> Tensor:
         """Map log-mel spectrograms (B, channels, mel bands, frames) to logits (B, classes)."""
         check_images(spectrograms, "SpeechCNN", self.channels, height=self.bands)
-        bands = self.normalise(spectrograms.flatten(1, 2))
-        over_time = self.features(bands.unflatten(1, (self.channels, self.bands))).mean(2)
-        pooled = torch.cat([over_time.mean(2), over_time.amax(2)], dim=1)
+        over_time = self.features(self.normalise(spectrograms.flatten(1, 2)))
+        mean = over_time.mean(2, keepdim=True)
+        variance = (over_time - mean).square().mean(2)
+        pooled = torch.cat([mean.squeeze(2), variance.clamp_min(_LEAST_VARIANCE).sqrt()], dim=1)
         logits: Tensor = self.classifier(self.dropout(pooled))
         return logits

@@ -59,7 +59,7 @@ _CHOICES = {
     "vit-tiny": _Choice("ViT-tiny", VisionTransformer, 192, step=3),
     "vit-small": _Choice("ViT-small", VisionTransformer, 384, step=6),
     "wrn-22-2": _Choice("WRN-22-2", WideResNet, 16),
-    "speech": _Choice("SpeechCNN", SpeechCNN, 32),
+    "speech": _Choice("SpeechCNN", SpeechCNN, 128),
 }
 PATCHES = 8  # along a side of the image, where patch_size is left open
 DEPTH = 12  # blocks of a vision transformer

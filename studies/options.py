@@ -48,7 +48,9 @@ class TrainingOptions(DataOptions, GatingOptions):
     loss: Literal["cross-entropy", "focal", "hybrid"] = "cross-entropy"  # hybrid: the sum of both
     class_weights: Literal["none", "balanced"] = "none"  # balanced: rare classes weigh more
     label_smoothing: float = 0.0  # share of every target that is spread over all classes
-    augmentation: str = "auto"  # none, gene, amacnn, hybrid, crop-flip or speech; auto: gene, not for digits
+    augmentation: str = (
+        "auto"  # none, flip, crop-flip, gene, amacnn, hybrid, speech; auto: gene, not for digits
+    )
     patience: int | None = None  # epochs without a better validation accuracy until training stops
     ema: float = 0.0  # decay a step of a running average of the weights, scored instead; 0: none
     precision: Literal["float32", "bfloat16", "float16"] = "float32"  # of the forward pass

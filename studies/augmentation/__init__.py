@@ -41,6 +41,7 @@ PROFILES: dict[str, Profile] = {
     # The paper names rotation, scaling and flipping, without strengths.
     "hybrid": Geometry(rotation_degrees=15.0, scale=0.1, shift=0.0),
     "crop-flip": CropFlip(),
+    "flip": CropFlip(padding=0.0),
     "speech": Speech(),
     "none": Chain(),
 }

@@ -72,8 +72,13 @@ class ImageSplit:
         if votes is not None:
             if votes.ndim != 2 or len(votes) != count:
                 raise ValueError(f"soft_labels must have shape ({count}, classes), got {tuple(votes.shape)}")
-            if count and not bool((votes >= 0).all() & ((votes.sum(1) - 1).abs() < 1e-4).all()):
-                raise ValueError("soft_labels must be shares of at least 0 whose rows sum to 1")
+            fits = (votes >= 0).all(1) & ((votes.sum(1) - 1).abs() < 1e-4)
+            if not bool(fits.all()):
+                first = int((~fits).nonzero()[0])
+                raise ValueError(
+                    "soft_labels must be shares of at least 0 whose rows sum to 1, got "
+                    f"{votes[first].tolist()} for {self.ids[first]!r}"
+                )
 
     def __len__(self) -> int:
         return len(self.images)

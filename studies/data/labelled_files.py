@@ -14,6 +14,8 @@ from studies.data.file_batches import decode_files
 from studies.data.grouped_splits import TEST_FRACTION, hold_out_groups
 from studies.data.splits import hold_out
 
+_VERSION = 1  # of the pixels in the cache: raise it when the same file gives others
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageReading:
@@ -88,9 +90,6 @@ def read_labelled_files(
     return split, tuple(str(line) for line in arrays["skipped"])
 
 
-READER_VERSION = 1  # raise it when equal files give other pixels, so that old cache entries are not taken
-
-
 def cached_decoding(
     name: str,
     files: Sequence[Path],
@@ -116,7 +115,7 @@ def cached_decoding(
         [file for file, there in zip(files, readable, strict=True) if there],
         decode,
         settings={
-            "version": READER_VERSION,
+            "version": _VERSION,
             "image_size": reading.image_size,
             "channels": reading.channels,
             "skip_unreadable": reading.skip_unreadable,

@@ -52,7 +52,7 @@ def recall_figure(records: Sequence[Record], target_sparsity: float) -> go.Figur
         )
     if not figure.data:
         return None
-    figure.update_xaxes(title_text="recall (% of the class's test images, mean over seeds)")
+    figure.update_xaxes(title_text="recall (% of the class's test samples, mean over seeds)")
     figure.update_yaxes(
         tickvals=list(range(len(classes))),
         ticktext=classes,
@@ -103,7 +103,7 @@ def confusion_figure(records: Sequence[Record], policy: str, target_sparsity: fl
             xgap=1,
             ygap=1,
             hovertemplate="true %{y}, predicted %{x}: %{z:.1f} %, %{customdata[0]:,.0f} of "
-            "%{customdata[1]:,.0f} images<extra>" + policy_style(name).label + "</extra>",
+            "%{customdata[1]:,.0f} samples<extra>" + policy_style(name).label + "</extra>",
             row=1,
             col=column,
         )
@@ -137,7 +137,7 @@ def confusion_figure(records: Sequence[Record], policy: str, target_sparsity: fl
 def class_figure(record: Record) -> go.Figure:
     """Draw recall and precision of every class, joined by a line, the best recognised class at the top.
 
-    A class without test images has no recall, one never predicted no precision: such marks are left out.
+    A class without test samples has no recall, one never predicted no precision: such marks are left out.
     """
     ranked = sorted(
         zip(
@@ -173,7 +173,7 @@ def class_figure(record: Record) -> go.Figure:
             text=[f"{name}: {field} {100 * value:.1f} %, {_counts(field, s)}" for _, name, s, value in held],
             hovertemplate="%{text}<extra></extra>",
         )
-    figure.update_xaxes(title_text="% of images", range=[-2, 102])
+    figure.update_xaxes(title_text="% of samples", range=[-2, 102])
     figure.update_yaxes(
         tickvals=list(range(len(ranked))),
         ticktext=[name for name, _ in ranked],
@@ -189,8 +189,8 @@ def _ends(score: ClassScore) -> tuple[float, float]:
 
 def _counts(field: str, score: ClassScore) -> str:
     if field == "recall":
-        return f"{score.hits} of {score.count} images recognised"
-    return f"{score.hits} of {score.predicted} images so named are right"
+        return f"{score.hits} of {score.count} samples recognised"
+    return f"{score.hits} of {score.predicted} samples so named are right"
 
 
 def _classes(records: Sequence[Record]) -> list[str]:

@@ -18,7 +18,7 @@ from studies.report.run_tables import (
     class_table,
     found_baselines,
     group_tables,
-    image_count,
+    sample_count,
     scores_note,
     scores_table,
 )
@@ -67,8 +67,8 @@ def run_sections(
 
 def run_introduction(record: Record) -> str:
     """Return what the run reached, in words, and what that is to be measured by."""
-    images = image_count(record)
-    of_images = f"of the {images:,} images of {record.get('test_name') or 'test'}" if images else "of test"
+    samples = sample_count(record)
+    of_images = f"of the {samples:,} samples of {record.get('test_name') or 'test'}" if samples else "of test"
     pruned = (
         f" with {percent(record['sparsity'], 1)} of its gated connections silenced"
         if record["sparsity"]
@@ -103,7 +103,7 @@ def _against_baselines(record: Record) -> str:
             f"difference of {_points(accuracy - float(best['accuracy']))}."
             f"{_beyond_chance(record, float(best['accuracy']))}"
         )
-    elif image_count(record):
+    elif sample_count(record):
         commonest = commonest_share(record["confusion"])
         sentences.append(
             f"Always naming the commonest class would reach {percent(commonest, 2)}: a difference of "
@@ -112,7 +112,7 @@ def _against_baselines(record: Record) -> str:
     without = record.get("test_accuracy_without_copies")
     if without is not None:
         copied = record.get("copied_test_images")
-        which = f"the {copied:,} test images" if copied else "test images"
+        which = f"the {copied:,} test samples" if copied else "test samples"
         sentences.append(
             f"Without {which} that have a copy in training or validation it is {percent(without, 2)}."
         )
@@ -120,12 +120,12 @@ def _against_baselines(record: Record) -> str:
 
 
 def _beyond_chance(record: Record, baseline: float) -> str:
-    """Say whether the interval of the accuracy over test images excludes a baseline."""
-    images = image_count(record)
-    if not images:
+    """Say whether the interval of the accuracy over test samples excludes a baseline."""
+    samples = sample_count(record)
+    if not samples:
         return ""
-    low, high = wilson_interval(float(record["test_accuracy"]), images)
-    interval = f" The network's 95 % interval over test images, {100 * low:.2f} to {100 * high:.2f},"
+    low, high = wilson_interval(float(record["test_accuracy"]), samples)
+    interval = f" The network's 95 % interval over test samples, {100 * low:.2f} to {100 * high:.2f},"
     if low > baseline:
         return f"{interval} lies above it."
     return f"{interval} lies below it." if high < baseline else f"{interval} includes it: no gain is shown."
@@ -135,7 +135,7 @@ def _training_blocks(record: Record) -> Blocks:
     blocks: Blocks = []
     learning = learning_figure(record)
     if learning is not None:
-        different = " The training loss is the recipe's own, on augmented images where it augments, and the "
+        different = " The training loss is the recipe's own, on augmented samples where it augments, and the "
         different += "network is changing while it is taken; the validation loss is plain cross-entropy."
         compared = any(point.get("validation_loss") is not None for point in record["curve"])
         blocks.append(
@@ -160,7 +160,7 @@ def _training_blocks(record: Record) -> Blocks:
 
 
 def _class_blocks(record: Record) -> Blocks:
-    if not image_count(record):
+    if not sample_count(record):
         return []
     blocks: Blocks = []
     confusion = confusion_figure([record], str(record["policy"]), float(record["target_sparsity"]))
@@ -169,7 +169,7 @@ def _class_blocks(record: Record) -> Blocks:
             Plot(
                 name="confusion",
                 figure=confusion,
-                caption="Rows are the true class and add up to 100 %; pointing at a cell gives its images.",
+                caption="Rows are the true class and add up to 100 %; pointing at a cell gives its samples.",
                 description="Confusion matrix; the table below holds each class's recall and what it is "
                 "most often mistaken for.",
             )
@@ -178,8 +178,8 @@ def _class_blocks(record: Record) -> Blocks:
         Plot(
             name="recall",
             figure=class_figure(record),
-            caption="Recall: of the images of a class, how many are recognised. Precision: of the "
-            "images taken for a class, how many are of it. Classes stand from the best recognised to the "
+            caption="Recall: of the samples of a class, how many are recognised. Precision: of the "
+            "samples taken for a class, how many are of it. Classes stand from the best recognised to the "
             "worst.",
             description="Recall and precision of every class; the table below holds the numbers.",
         )
@@ -189,15 +189,15 @@ def _class_blocks(record: Record) -> Blocks:
 
 
 def _caveats(record: Record) -> list[str]:
-    images = image_count(record)
+    samples = sample_count(record)
     scored, last = record.get("best_epoch"), len(record.get("curve") or [])
     split = f"the test split ({record['test_name']})" if record.get("test_name") else "the test split"
     items = ["One seed was run: nothing is known of the spread over initial weights and data order."]
-    if images:
-        low, high = wilson_interval(float(record["test_accuracy"]), images)
+    if samples:
+        low, high = wilson_interval(float(record["test_accuracy"]), samples)
         items.append(
-            f"With {images:,} test images alone the accuracy is uncertain by about "
-            f"±{50 * (high - low):.1f} points (95 % Wilson interval, images taken as independent)."
+            f"With {samples:,} test samples alone the accuracy is uncertain by about "
+            f"±{50 * (high - low):.1f} points (95 % Wilson interval, samples taken as independent)."
         )
     if scored is not None and int(scored) != last:
         items.append(
@@ -206,7 +206,7 @@ def _caveats(record: Record) -> list[str]:
     else:
         items.append(f"Accuracy is that of the final weights on {split}, not the best epoch's.")
     if record.get("test_accuracy_without_copies") is None and not record.get("audit"):
-        items.append("No audit of the data was recorded: test images may have copies in training.")
+        items.append("No audit of the data was recorded: test samples may have copies in training.")
     if record["policy"] != DENSE:
         label = policy_style(str(record["policy"])).label
         items.append(

@@ -15,14 +15,14 @@ from studies.report.tables import policy_cell
 _MOST_VALUES = 8  # of a group, shown one by one
 
 
-def image_count(record: Record) -> int:
-    """Count the test images of a record; 0 where it holds no confusion matrix."""
+def sample_count(record: Record) -> int:
+    """Count the test samples of a record; 0 where it holds no confusion matrix."""
     return int(np.sum(record.get("confusion") or 0))
 
 
 def scores_table(records: Sequence[Record]) -> str:
     """Scores of every policy, mean over its seeds, beside what simple classifiers reach."""
-    interval = len(records) == 1 and image_count(records[0]) > 0
+    interval = len(records) == 1 and sample_count(records[0]) > 0
     copies = any(record.get("test_accuracy_without_copies") is not None for record in records)
     errors = any(record.get("expected_calibration_error") is not None for record in records)
     head = ["Classifier", "Accuracy", *(["95 % interval"] if interval else [])]
@@ -52,8 +52,8 @@ def scores_table(records: Sequence[Record]) -> str:
 def scores_note(records: Sequence[Record]) -> str:
     """Say what the columns and the simple classifiers of the scores table are."""
     words = "Macro scores are means over the classes, each counting alike."
-    if len(records) == 1 and image_count(records[0]):
-        words += " The interval says how accuracy would vary with other test images."
+    if len(records) == 1 and sample_count(records[0]):
+        words += " The interval says how accuracy would vary with other test samples."
     if any(record.get("expected_calibration_error") is not None for record in records):
         words += " The calibration error (ECE) is the mean distance of confidence from accuracy."
     told = [f"{b['name']}: {b['description']}" for b in found_baselines(records) if b.get("description")]
@@ -67,7 +67,7 @@ def found_baselines(records: Sequence[Record]) -> list[Mapping[str, Any]]:
 
 
 def class_table(record: Record) -> str:
-    """Images, precision, recall and F1 of each class, and what it is most often taken for."""
+    """Samples, precision, recall and F1 of each class, and what it is most often taken for."""
     names = [str(name) for name in record["classes"]]
     rows = [
         [
@@ -83,7 +83,7 @@ def class_table(record: Record) -> str:
         ]
         for label, (name, score) in enumerate(zip(names, class_scores(record["confusion"]), strict=True))
     ]
-    head = ["Class", "Test images", "Precision", "Recall", "F1", "Most often mistaken for"]
+    head = ["Class", "Test samples", "Precision", "Recall", "F1", "Most often mistaken for"]
     return table("How each class is recognised", head, rows)
 
 
@@ -108,7 +108,7 @@ def audit_block(records: Sequence[Record]) -> str:
 
 
 def _group_table(records: Sequence[Record], name: str) -> str:
-    """Accuracy by one kind of group; empty where no value of it has test images."""
+    """Accuracy by one kind of group; empty where no value of it has test samples."""
     means = {key: found for key, runs in by_policy(records).items() if (found := _group_means(runs, name))}
     if not means:
         return ""
@@ -143,7 +143,7 @@ def _classifier(policy: str, target: float) -> str:
 
 def _macro(record: Record) -> tuple[float | None, float | None]:
     """Macro precision and recall as recorded, else from the confusion matrix."""
-    derived = macro_scores(record["confusion"]) if image_count(record) else (None, None)
+    derived = macro_scores(record["confusion"]) if sample_count(record) else (None, None)
     recorded = record.get("macro_precision"), record.get("macro_recall")
     return (
         derived[0] if recorded[0] is None else float(recorded[0]),
@@ -152,12 +152,12 @@ def _macro(record: Record) -> tuple[float | None, float | None]:
 
 
 def _wilson(record: Record) -> str:
-    low, high = wilson_interval(float(record["test_accuracy"]), image_count(record))
+    low, high = wilson_interval(float(record["test_accuracy"]), sample_count(record))
     return f"{100 * low:.2f} to {100 * high:.2f}"
 
 
 def _scores_caption(records: Sequence[Record]) -> str:
-    images = image_count(records[0])
+    images = sample_count(records[0])
     where = str(records[0].get("test_name") or "test")
     words = f"Scores on {images:,} images of {where}" if images else f"Scores on {where}"
     copied = next((r["copied_test_images"] for r in records if r.get("copied_test_images")), 0)

@@ -119,7 +119,7 @@ def test_image_size_must_be_a_number_of_pixels(size):
         ({"images": torch.zeros(2, 1, 4, 4).double()}, TypeError, "images must be uint8"),
         ({"images": torch.zeros(2, 2, 4, 4, dtype=torch.uint8)}, ValueError, r"shape \(N, 1, H, W\)"),
         ({"soft_labels": torch.ones(3, 2) / 2}, ValueError, r"soft_labels must have shape \(2, classes\)"),
-        ({"soft_labels": torch.ones(2, 2)}, ValueError, "rows sum to 1"),
+        ({"soft_labels": torch.ones(2, 2)}, ValueError, r"rows sum to 1, got \[1.0, 1.0\] for 'a'"),
         ({"soft_labels": torch.tensor([[2.0, -1.0]] * 2)}, ValueError, "shares of at least 0"),
         ({"labels": torch.zeros(2)}, TypeError, "labels must be int64"),
         ({"labels": torch.zeros(3, dtype=torch.int64)}, ValueError, r"labels must have shape \(2,\)"),

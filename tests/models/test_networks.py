@@ -1,5 +1,7 @@
 """What must hold of every network: options, errors, gates, compilation, attention maps."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -269,6 +271,25 @@ def test_width_scales_every_stage():
     narrow, wide = resnet18(width=4), resnet18(width=8)
     for (name, small), large in zip(narrow.named_parameters(), wide.parameters(), strict=True):
         assert large.numel() in (2 * small.numel(), 4 * small.numel()) or name == "classifier.bias"
+
+
+def test_transformer_starts_from_waves_of_row_and_column():
+    torch.manual_seed(0)
+    network = VisionTransformer(5, 24, 8, patch_size=8, depth=1, heads=1)
+    token, *places = network.positions[0].detach()
+    assert token.count_nonzero() == 0
+    place = places[1 * 3 + 2]  # second row, third column; 8 values: two frequencies, 1 and 0.01
+    angles = [2, 0.02], [1, 0.01]
+    expected = [wave(angle) for pair in angles for wave in (math.sin, math.cos) for angle in pair]
+    torch.testing.assert_close(place, 0.5 * torch.tensor(expected))
+    assert len({tuple(place.tolist()) for place in places}) == 9
+
+
+def test_transformer_centres_pixels():
+    """Mid grey is nothing: what the patches see of it is their bias alone."""
+    network = VisionTransformer(5, 24, 8, patch_size=8, depth=1, heads=1)
+    tokens = network._embedded(torch.full((1, 1, 24, 24), 0.5)) - network.positions
+    torch.testing.assert_close(tokens[0, 1:], network.patches.bias.expand(9, -1))
 
 
 def test_resnet_initialisation_keeps_the_scale_of_he():

@@ -109,7 +109,7 @@ def test_page_of_a_run_has_every_section_and_no_question_of_policies(text):
     ]  # fmt: skip
     shown = words(text)
     assert "better than rules without such dynamics" not in shown
-    assert "recognises 60.00 % of the 350 images of PublicTest with 50.0 % of its gated" in shown
+    assert "recognises 60.00 % of the 350 samples of PublicTest with 50.0 % of its gated" in shown
     assert "<li>23 of 350 test images have a copy in train</li>" in text
     assert '<p class="note"><strong>Warning.</strong> 10 images are blank</p>' in text
     assert "Majority: always angry." in shown
@@ -140,7 +140,7 @@ def test_introduction_measures_the_run_by_the_best_baseline():
     assert "The best simple classifier, nearest neighbour, recognises 31.00 %" in shown
     assert "a difference of +29.00 points" in shown
     assert "lies above it" in shown
-    assert "Without the 23 test images that have a copy in training or validation it is 57.50 %." in shown
+    assert "Without the 23 test samples that have a copy in training or validation it is 57.50 %." in shown
     # 210 of 350, scipy.stats.binomtest(...).proportion_ci(method="wilson"): 54.79 to 65.00
     assert "54.79 to 65.00" in shown
     near = make_run(baselines=[{"name": "linear", "accuracy": 0.58, "macro_f1": 0.5}])
@@ -244,7 +244,7 @@ def test_classes_are_ranked_by_recall_and_marks_without_meaning_left_out():
     assert len(recall.x) == 6
     assert recall.x == tuple(sorted(recall.x, reverse=True))
     assert "neutral" not in " ".join(precision.text)
-    assert any("fear: recall 100.0 %, 30 of 30 images recognised" in text for text in recall.text)
+    assert any("fear: recall 100.0 %, 30 of 30 samples recognised" in text for text in recall.text)
 
 
 def test_attention_is_embedded_as_it_is_drawn(text):

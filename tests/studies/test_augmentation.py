@@ -197,7 +197,9 @@ def test_profiles_are_found_by_name_and_kind():
     assert find_profile("speech", kind="spectrograms") is PROFILES["speech"]
     assert find_profile("none", kind="spectrograms").draws_per_sample == 0
     assert find_profile("amacnn", kind="images").draws_per_sample == 18
-    with pytest.raises(ValueError, match="one of gene, amacnn, hybrid, crop-flip, speech, none, got 'mixup'"):
+    with pytest.raises(
+        ValueError, match="one of gene, amacnn, hybrid, crop-flip, flip, speech, none, got 'mixup'"
+    ):
         find_profile("mixup")
     with pytest.raises(
         ValueError, match="is for images, and the data are spectrograms: choose speech or none"
@@ -465,11 +467,11 @@ def test_every_offset_is_as_likely():
 # --- speech ------------------------------------------------------------------------------------------------
 
 
-def speech_draws(profile, shift=0.5, gain=0.5, masks=()):
+def speech_draws(profile, shift=0.5, gain=0.5, tempo=0.5, voice=0.5, masks=()):
     draws = torch.full((1, profile.draws_per_sample), 0.5)
-    draws[0, :2] = torch.tensor([shift, gain])
+    draws[0, :4] = torch.tensor([shift, gain, tempo, voice])
     for mask, (width, place) in enumerate(masks):
-        draws[0, 2 + 2 * mask], draws[0, 3 + 2 * mask] = width, place
+        draws[0, 4 + 2 * mask], draws[0, 5 + 2 * mask] = width, place
     return draws
 
 
@@ -487,6 +489,27 @@ def test_speech_shifts_frames_and_repeats_the_end(spectrogram):
     assert torch.equal(sooner[..., :-5], spectrogram[..., 5:])
 
 
+def test_speech_tempo_stretches_time_around_its_middle():
+    """A ramp over time becomes a flatter or steeper one through the same middle, in every band."""
+    ramp = torch.arange(100.0).expand(1, 1, 8, 100)
+    profile = Speech(tempo=0.2)
+    slower = profile(ramp, speech_draws(profile, tempo=1.0))
+    torch.testing.assert_close(slower, (ramp - 49.5) / 1.2 + 49.5)
+    faster = profile(ramp, speech_draws(profile, tempo=0.0))
+    torch.testing.assert_close(faster, ((ramp - 49.5) / 0.8 + 49.5).clamp(0, 99))
+
+
+def test_speech_voice_moves_bands_in_proportion_to_their_frequency():
+    """Energy in mel band 20 moves to 22 in a voice 10 % higher, whatever the frame."""
+    bands = (-(torch.arange(40.0) - 20).square())[:, None].expand(1, 1, 40, 30)
+    profile = Speech(voice=0.1)
+    higher = profile(bands, speech_draws(profile, voice=1.0))
+    assert higher.argmax(2).unique().tolist() == [22]
+    lower = profile(bands, speech_draws(profile, voice=0.0))
+    assert lower.argmax(2).unique().tolist() == [18]
+    assert torch.equal(higher[:, :, 0], bands[:, :, 0])  # 0 Hz stays where it is
+
+
 def test_speech_gain_is_in_standard_deviations(spectrogram):
     profile = Speech(gain=0.5)
     louder = profile(spectrogram, speech_draws(profile, gain=1.0))
@@ -495,7 +518,7 @@ def test_speech_gain_is_in_standard_deviations(spectrogram):
 
 
 def test_speech_masks_fill_with_the_mean(spectrogram):
-    profile = Speech()
+    profile = Speech(time_masks=2, frequency_masks=2)
     masks = [(1.0, 0.0), (0.5, 0.3), (0.0, 0.999), (0.5, 0.9)]
     masked = profile(spectrogram, speech_draws(profile, masks=masks))
     expected = spectrogram.clone()
@@ -505,8 +528,8 @@ def test_speech_masks_fill_with_the_mean(spectrogram):
 
 def test_speech_mask_widths_are_uniform(spectrogram):
     profile = Speech(time_masks=1, frequency_masks=0)
-    draws = torch.full((2200, 4), 0.5)
-    draws[:, 2] = (torch.arange(2200) + 0.5) / 2200
+    draws = torch.full((2200, 6), 0.5)
+    draws[:, 4] = (torch.arange(2200) + 0.5) / 2200
     masked = profile(spectrogram.expand(2200, -1, -1, -1), draws)[:, 0, 0]
     widths = Counter((masked != spectrogram[0, 0, 0]).sum(1).tolist())
     assert widths == dict.fromkeys(range(11), 200)
