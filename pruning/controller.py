@@ -21,7 +21,7 @@ from pruning.importance import Importance, mean_over
 from pruning.optimizer_state import forget_curvature, parameter_ids, reset_entries
 from pruning.policies.base import GatingContext, GatingDecision, GatingPolicy, PolicyState
 from pruning.schedule import Schedule
-from pruning.topology import TopologySnapshot, layer_table, take_snapshot
+from pruning.topology.snapshot import TopologySnapshot, layer_table, take_snapshot
 
 _MOST_SHORT = torch.iinfo(torch.int16).max  # updates that are counted in two bytes
 _OPEN: WeakSet["PruningController"] = WeakSet()  # controllers that listen to an optimizer

@@ -94,7 +94,7 @@ def test_imports_point_one_way_and_libraries_stay_in_their_places() -> None:
         ("grn/dynamics.py", "from torchdiffeq import odeint", "torchdiffeq"),
         ("pruning/gates.py", "import numba", "numba"),
         ("grn/kernels_extra.py", "import numba", "numba"),
-        ("pruning/topology.py", "import plotly.graph_objects as go", "plotly"),
+        ("pruning/topology/snapshot.py", "import plotly.graph_objects as go", "plotly"),
         ("studies/training.py", "import plotly", "plotly"),
         ("pruning/controller.py", "from rich.table import Table", "rich"),
     ],

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pruning import CubicSchedule, GatingDecision, PruningController, TopologySnapshot
-from pruning.unit_graph import sources_of
+from pruning.topology import Feed, chain_wiring
 
 
 class Fixed:
@@ -132,11 +132,8 @@ def test_named_sources_draw_a_skip_and_bad_ones_are_refused():
     }
     with pytest.raises(ValueError, match=r"source of layer 'skip' must be an earlier gated layer .* got 'b'"):
         snapshot.to_digraph(sources={"a": None, "b": "a", "skip": "b"})
-    assert [None if source is None else source.name for source in sources_of(snapshot.layers, None)] == [
-        None,
-        "a",
-        None,
-    ]
+    sources = [feed.source for (feed,) in chain_wiring(snapshot.layers).values()]
+    assert sources == ["input", "a", "input of skip"]
 
 
 def test_expression_on_edges_is_the_mean_over_live_gates(start):
@@ -188,3 +185,42 @@ def test_record_is_json_and_snapshot_survives_its_state(start):
     assert np.array_equal(copy.mask("3"), snapshot.mask("3"))
     with pytest.raises(KeyError, match="no gated layer 'conv9'"):
         snapshot.mask("conv9")
+
+
+def test_a_layer_may_read_a_sum_and_a_concatenation():
+    """c reads a + b, d reads a beside b: each unit of a and b feeds one input of c and its own of d."""
+    model = nn.ModuleDict(
+        {"a": nn.Linear(3, 2), "b": nn.Linear(3, 2), "c": nn.Linear(2, 1), "d": nn.Linear(4, 1)}
+    )
+    masks = [
+        torch.ones(2, 3),
+        torch.tensor([[1, 1, 1], [0, 0, 0]]),
+        torch.tensor([1, 0]),
+        torch.tensor([0, 1, 0, 1]),
+    ]
+    snapshot = snapshot_of(model, masks)
+    image, same, none = np.arange(3), np.arange(2), np.full(2, -1)
+    wiring = {
+        "a": (Feed(source="input", units=image),),
+        "b": (Feed(source="input", units=image),),
+        "c": (Feed(source="a", units=same), Feed(source="b", units=same)),
+        "d": (
+            Feed(source="a", units=np.concatenate([same, none])),
+            Feed(source="b", units=np.concatenate([none, same])),
+        ),
+    }
+    graph = snapshot.to_digraph(wiring)
+    columns = {data["layer"]: node[0] for node, data in graph.nodes(data=True)}
+    assert columns == {"input": 0, "a": 1, "b": 2, "c": 3, "d": 4}
+    assert set(graph.in_edges((3, 0))) == {((1, 0), (3, 0)), ((2, 0), (3, 0))}
+    assert set(graph.in_edges((4, 0))) == {((1, 1), (4, 0)), ((2, 1), (4, 0))}
+    # Unit 1 of b has no input left, so d's gate on it computes nothing; unit 1 of a feeds d alone.
+    assert snapshot.dead_ends(wiring) == {"a": 0, "b": 0, "c": 0, "d": 1}
+    with pytest.raises(ValueError, match="'d' is missing"):
+        snapshot.to_digraph({name: feeds for name, feeds in wiring.items() if name != "d"})
+    with pytest.raises(ValueError, match=r"a unit for each of its 2 inputs, got shape \(4,\)"):
+        snapshot.to_digraph(wiring | {"c": wiring["d"]})
+    with pytest.raises(ValueError, match="must be fed by an earlier layer or an input, got 'd'"):
+        snapshot.to_digraph(wiring | {"c": (Feed(source="d", units=same),)})
+    with pytest.raises(ValueError, match="must name units from -1 to 1, got 0 to 2"):
+        snapshot.to_digraph(wiring | {"c": (Feed(source="a", units=2 * same),)})

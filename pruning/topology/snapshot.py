@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pruning.gates import Gates
-from pruning.unit_graph import dead_ends, unit_graph
+from pruning.topology.dead_ends import dead_ends
+from pruning.topology.links import unit_links
+from pruning.topology.wiring import Feed, Wiring, chain_wiring, check_wiring
 
 SAMPLED_GATES = 64  # connections whose fate every snapshot tells
 
@@ -126,16 +128,19 @@ class TopologySnapshot:
         return flat.astype(bool).reshape(layer.layout)
 
     def to_digraph(
-        self, sources: Mapping[str, str | None] | None = None, expression: Tensor | None = None
+        self,
+        sources: Mapping[str, str | None] | Wiring | None = None,
+        expression: Tensor | None = None,
     ) -> nx.DiGraph:
         """Graph of the units and their live connections.
 
         Parameters
         ----------
-        sources : mapping of str to str or None, optional
+        sources : mapping of str to str, None or tuple of Feed, optional
             For each layer the layer whose output units are its inputs, None for the network's input. By
             default each layer reads the one before it where their sizes fit (directly or flattened), and
-            inputs of its own otherwise: right for chains; name the sources of branches and skips yourself.
+            inputs of its own otherwise: right for chains. A layer that reads sums or concatenations needs
+            its feeds, see :class:`pruning.topology.Feed`.
         expression : Tensor, optional
             Expression of every gate, flat; adds the mean over each edge's live gates.
 
@@ -145,15 +150,29 @@ class TopologySnapshot:
             Nodes ``(column, unit)`` with attributes ``layer`` and ``unit``; edges with ``weight``, the
             number of live gates between two units, and ``expression`` where given.
         """
-        return unit_graph(self, sources, expression)
+        levels = None if expression is None else expression.detach().cpu().numpy()
+        return unit_links(self, self._wiring(sources), levels).to_digraph()
 
-    def dead_ends(self, sources: Mapping[str, str | None] | None = None) -> dict[str, int]:
+    def dead_ends(self, sources: Mapping[str, str | None] | Wiring | None = None) -> dict[str, int]:
         """Live gates of each layer that lie on no path from the network's input to its output.
 
         They cost memory and time and compute nothing that reaches the output (a unit with a bias still
         passes on a constant). ``sources`` as for :meth:`to_digraph`.
         """
-        return dead_ends(self, sources)
+        return dead_ends(self, self._wiring(sources))
+
+    def _wiring(self, sources: Mapping[str, str | None] | Wiring | None) -> Wiring:
+        named: dict[str, str | None] = {}
+        feeds: dict[str, tuple[Feed, ...]] = {}
+        for layer, value in (sources or {}).items():
+            if isinstance(value, tuple):
+                feeds[layer] = value
+            else:
+                named[layer] = value
+        if feeds:
+            check_wiring(self.layers, feeds)
+            return feeds
+        return chain_wiring(self.layers, None if sources is None else named)
 
     def to_record(self) -> dict[str, Any]:
         """The snapshot without its masks, as JSON values."""
