@@ -23,7 +23,7 @@ def dead_ends(snapshot: "TopologySnapshot", wiring: Wiring) -> dict[str, int]:
             lit = feed.units >= 0
             if feed.source in reached:
                 lit &= reached[feed.source][feed.units]
-            arriving |= lit
+            np.logical_or(arriving, lit, out=arriving)
         arrives[layer.name] = arriving
         reached[layer.name] = ((counts[layer.name] > 0) & arriving).any(1)
     read = {feed.source for feeds in wiring.values() for feed in feeds}
