@@ -23,9 +23,9 @@ def dead_ends(snapshot: "TopologySnapshot", wiring: Wiring) -> dict[str, int]:
             lit = feed.units >= 0
             if feed.source in reached:
                 lit &= reached[feed.source][feed.units]
-            np.logical_or(arriving, lit, out=arriving)
+            arriving |= lit
         arrives[layer.name] = arriving
-        reached[layer.name] = ((counts[layer.name] > 0) & arriving).any(1)
+        reached[layer.name] = np.any((counts[layer.name] > 0) & arriving, axis=1)
     read = {feed.source for feeds in wiring.values() for feed in feeds}
     needed = {
         layer.name: np.full(layer.outputs, layer.name not in read, dtype=bool) for layer in snapshot.layers
