@@ -67,9 +67,9 @@ class VisionTransformer(nn.Module):
 
     As in its authors' own code, pixels are moved to [-1, 1] first, and the blocks' weights start uniform as
     Glorot and Bengio have it, which suits every width. Positions start from sines and cosines of row and
-    column, of amplitude one half, which shortens training (Beyer et al., 2022, keep them), and are learned from
-    there. A transformer has no notion of neighbourhood and needs more images, or more augmentation, than a
-    convolutional network for the same accuracy.
+    column, of amplitude one half, and are learned from there; Beyer et al. (2022) keep theirs. A transformer
+    has no notion of neighbourhood and needs more images, or more augmentation, than a convolutional network
+    for the same accuracy.
 
     Parameters
     ----------
