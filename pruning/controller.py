@@ -256,13 +256,18 @@ class PruningController:
         }
 
     def summary(self) -> str:
-        """Table of layers, shapes and live gates, as text."""
+        """Table of layers, shapes and live gates, and what stays dense, as text."""
         state = (
             f"{type(self.policy).__name__}, {self.gates.granularity} gates, step {self.steps:,} of "
             f"{self.total_steps:,}, {len(self.history)} updates, "
             f"target sparsity {self.schedule.final_sparsity:g}"
         )
-        return f"{state}\n{layer_table(self.gates, self.gates.live_per_layer(~self._silent))}"
+        table = layer_table(self.gates, self.gates.live_per_layer(~self._silent))
+        dense = self.gates.dense
+        if not dense:
+            return f"{state}\n{table}"
+        named = ", ".join(list(dense)[:4]) + (f" and {len(dense) - 4} more" if len(dense) > 4 else "")
+        return f"{state}\n{table}\nnot gated: {sum(dense.values()):,} weights of {named}"
 
     def memory(self) -> dict[str, int]:
         """Bytes that the controller and its policy hold now, by purpose.

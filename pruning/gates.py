@@ -156,6 +156,16 @@ class Gates:
         dense. With
         unit gates the last layer stays dense unless it is named: its units are the network's answer.
 
+    Attributes
+    ----------
+    layers : tuple of GatedLayer
+        In module order.
+    total : int
+        Gates of all layers.
+    dense : dict of str to int
+        Size of every other weight of two dimensions or more, by its parameter's name: excluded layers,
+        embeddings, recurrent layers, the packed projections of ``nn.MultiheadAttention``.
+
     Raises
     ------
     ValueError
@@ -221,6 +231,12 @@ class Gates:
         self.granularity: Granularity = granularity
         self.layers: tuple[GatedLayer, ...] = tuple(built)
         self.total: int = start
+        gated = {id(layer.weight) for layer in built}
+        self.dense: dict[str, int] = {
+            name: parameter.numel()
+            for name, parameter in model.named_parameters()
+            if parameter.dim() > 1 and id(parameter) not in gated
+        }
         self.device: torch.device = built[0].weight.device
 
     @property

@@ -1,6 +1,7 @@
 """Lists the studies and runs one: ``python -m studies [STUDY] [OPTIONS]``."""
 
 import os
+import re
 import shlex
 import signal
 import sys
@@ -42,13 +43,32 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 def _one_line(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    return f"warning: {message}\n"
+    return f"warning: {_as_options(str(message))}\n"
 
 
 def _launcher() -> list[str]:
     """Give the command that started this process, short of its module."""
     processes = os.environ.get("WORLD_SIZE", "1")
     return ["python"] if processes == "1" else ["torchrun", "--nproc-per-node", processes]
+
+
+def _as_options(message: str) -> str:
+    """Arguments that a message of the library names, as options of the command.
+
+    Examples
+    --------
+    >>> _as_options("pass over them with skip_unreadable=True, or ask for split='source'")
+    'pass over them with --skip-unreadable, or ask for --split source'
+    """
+
+    def option(found: re.Match[str]) -> str:
+        name, _, value = found[0].partition("=")
+        flag = f"--{name.replace('_', '-')}"
+        if value in ("True", "False"):
+            return flag if value == "True" else f"--no-{flag[2:]}"
+        return f"{flag} {found[1] or value}"
+
+    return re.sub(r"\b[a-z]\w*=(?:True|False|\d+|'([\w-]+)')", option, message)
 
 
 def _run_joined(study: str, options: Sequence[str]) -> None:
@@ -86,7 +106,7 @@ def main(arguments: Sequence[str]) -> int:
         else:
             import_module(f"studies.{study}").main(options)
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_as_options(str(error))}", file=sys.stderr)
         return USER_ERROR
     except ModuleNotFoundError as error:
         print(

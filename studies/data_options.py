@@ -12,9 +12,9 @@ FACES_SIZE = 24  # pixels; faces are drawn at any size, and a study of them take
 class DataOptions:
     """Data of a study."""
 
-    data: str = "faces"  # "faces", "digits", or the path of a file or folder; see data_format
+    data: str = "faces"  # "faces", "digits", or the path of a file or folder; see --data-format
     data_format: str = "auto"  # format of a path, such as fer2013, ferplus, ravdess; auto: by what lies there
-    split: str = "auto"  # what keeps the parts apart: auto (official, or by subject), subject, random
+    split: str = "auto"  # what keeps the parts apart: auto (official, or by subject), subject, source, random
     test_split: Literal["public", "private"] = "public"  # which official test set of FER-2013 to score
     validation_fraction: float = 0.1  # of the training data, held out for all choices, in (0, 1)
     fraction: float = 1.0  # stratified share of the training images to use, in (0, 1]

@@ -51,7 +51,7 @@ def finished_runs(directory: Path, *, resume: bool) -> list[RunRecord]:
     records = read_records(directory / RECORDS)
     if not resume and (records or (directory / CONFIG).exists() or (directory / RUNS).exists()):
         raise ValueError(
-            f"{directory} already holds a study with {len(records)} finished runs: "
+            f"{directory} already holds a study with {len(records)} finished run{'s' * (len(records) != 1)}: "
             f"add --resume to continue it, or choose another --out"
         )
     return records

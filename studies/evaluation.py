@@ -10,7 +10,7 @@ from studies.calibration import expected_calibration_error
 from studies.data import ImageSplit, as_input
 
 MOST_AT_ONCE, VALUES_AT_ONCE = 512, 2**20  # samples, and values of all their channels
-MOST_GROUP_VALUES = 20  # groups with more values, such as subjects or angles, are not scored by value
+MOST_GROUP_VALUES = 20  # groups with more values, such as subjects, are not scored by value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,6 +229,8 @@ def score_predictions(
 def accuracy_by_group(correct: np.ndarray, groups: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Give the share of right answers for each value of each group that has at most 20 values.
 
+    Groups of floating-point numbers, such as an angle or an intensity, are no groups of samples and left out.
+
     Examples
     --------
     >>> accuracy_by_group(np.array([True, False, True]), {"gender": np.array(["f", "f", "m"])})
@@ -236,6 +238,8 @@ def accuracy_by_group(correct: np.ndarray, groups: dict[str, np.ndarray]) -> dic
     """
     found = {}
     for name, group in groups.items():
+        if np.issubdtype(group.dtype, np.floating):
+            continue
         values, member = np.unique(group, return_inverse=True)
         if len(values) <= MOST_GROUP_VALUES:
             share = np.bincount(member, correct) / np.bincount(member)

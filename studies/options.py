@@ -43,14 +43,13 @@ class TrainingOptions(DataOptions, GatingOptions):
     learning_rate: float = 2e-3  # the highest of the run
     schedule: Literal["cosine", "step", "inverse", "constant"] = "cosine"  # how the rate falls
     warmup: float = 0.0  # fraction of training in which the rate rises from 0
-    rate_decay: float = 1e-6  # of the inverse schedule: rate / (1 + rate_decay * step)
+    rate_decay: float = 1e-6  # of the inverse schedule: learning rate / (1 + this * step)
     weight_decay: float = 0.0  # L2 for adam and sgd, decoupled for adamw
     loss: Literal["cross-entropy", "focal", "hybrid"] = "cross-entropy"  # hybrid: the sum of both
     class_weights: Literal["none", "balanced"] = "none"  # balanced: rare classes weigh more
     label_smoothing: float = 0.0  # share of every target that is spread over all classes
-    augmentation: str = (
-        "auto"  # none, flip, crop-flip, gene, amacnn, hybrid, speech; auto: gene, not for digits
-    )
+    # none, flip, crop-flip, gene, amacnn, hybrid or speech; auto: gene (speech for speech, none for digits)
+    augmentation: str = "auto"
     patience: int | None = None  # epochs without a better validation accuracy until training stops
     ema: float = 0.0  # decay a step of a running average of the weights, scored instead; 0: none
     precision: Literal["float32", "bfloat16", "float16"] = "float32"  # of the forward pass

@@ -52,9 +52,9 @@ def generate_faces(
     Returns
     -------
     ImageSplit
-        Ordered by identity, repetition, emotion. `groups` holds ``identity`` (int), ``style`` and
-        ``occlusion`` (str), ``intensity`` (0 to about 1), every nuisance of the scene, ``age``, ``skin``,
-        ``glasses``, ``beard``, and every action unit as ``au<number>``.
+        Ordered by identity, repetition, emotion. `groups` holds ``identity`` (int), ``style``,
+        ``occlusion`` and ``glasses`` (str), ``intensity`` (0 to about 1), every nuisance of the scene,
+        ``age``, ``skin``, ``beard``, and every action unit as ``au<number>``.
 
     Raises
     ------
@@ -83,6 +83,7 @@ def generate_faces(
     joined = {name: np.concatenate(values) for name, values in groups.items()}
     joined["identity"] = np.array([k for k, _, _ in plan], dtype=np.int64)
     joined["style"] = np.array([style_names[k % len(style_names)] for k, _, _ in plan])
+    joined["glasses"] = np.where(joined["glasses"] > 0, "yes", "no")
     joined["occlusion"] = np.array(OCCLUSIONS)[joined["occlusion"].astype(np.int64)]
     return ImageSplit(
         images=torch.from_numpy(images).unsqueeze(1),

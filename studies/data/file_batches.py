@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -82,15 +83,25 @@ def decode_files(
         check_image_size(image_size)
     if not files:
         raise ValueError("there is no image file to decode")
+    coloured: list[bool] = []
     Image, _ = require_pillow()
     Image.init()  # all formats are registered before threads look for them
     with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         warnings.simplefilter("ignore")  # as above; set here, because filters belong to the whole process
         blocks = [range(start, min(start + _BLOCK, len(files))) for start in range(0, len(files), _BLOCK)]
         if channels is None:
-            coloured = pool.map(lambda block: any(is_coloured(files[i]) for i in block), blocks)
-            channels = 3 if any(list(coloured)) else 1
-        return _decode_blocks(files, blocks, pool, channels, image_size, skip_unreadable, boxes)
+            coloured = list(
+                chain.from_iterable(pool.map(lambda b: [is_coloured(files[i]) for i in b], blocks))
+            )
+            channels = 3 if any(coloured) else 1
+        decoded = _decode_blocks(files, blocks, pool, channels, image_size, skip_unreadable, boxes)
+    if 0 < sum(coloured) < len(files) / 2:
+        warnings.warn(
+            f"{sum(coloured):,} of {len(files):,} images are in colour, the first of them "
+            f"{files[coloured.index(True)]}: all are read in colour; channels=1 reads all as grey",
+            stacklevel=2,
+        )
+    return decoded
 
 
 def _decode_blocks(

@@ -128,8 +128,9 @@ def confusion_figure(records: Sequence[Record], policy: str, target_sparsity: fl
         margin_t=92 if len(found) > 1 else 66
     )  # the headings of the panels stay clear of the tool bar
     figure.update_annotations(font_size=13)
-    figure.update_xaxes(title_text="predicted", showgrid=False, tickangle=-40)
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    # Of digits too every class is named, not every second number.
+    figure.update_xaxes(title_text="predicted", type="category", showgrid=False, tickangle=-40)
+    figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     figure.update_yaxes(title_text="true class", row=1, col=1)
     return figure
 

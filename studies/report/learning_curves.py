@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from grn.plot.style import BLUE, GREEN, ORANGE
 from studies.report.aggregation import Record
-from studies.report.style import NEUTRAL, head_panels, style_figure
+from studies.report.style import NEUTRAL, epoch_ticks, head_panels, style_figure
 
 _DOTTED_EPOCHS = 40  # with more epochs than these the points run together: lines alone
 
@@ -102,7 +102,9 @@ def learning_figure(record: Record) -> go.Figure | None:
     height = 150 + sum(210 if panel.legend else 130 for panel in panels)
     style_figure(figure, "How it learned", height=height)
     head_panels(figure)
+    figure.update_xaxes(**epoch_ticks(curve[-1]["epoch"]))
     figure.update_xaxes(title_text="epoch", row=len(panels), col=1)
+    figure.update_yaxes(exponentformat="power", row=len(panels), col=1)  # of the rate: no 400µ
     _mark_epochs(figure, record, curve)
     return figure
 
@@ -164,6 +166,7 @@ def _mark_epochs(figure: go.Figure, record: Record, curve: Sequence[Mapping[str,
         left = epoch > middle
         figure.add_annotation(
             text=f"{' and '.join(words)}: epoch {epoch}",
+            bgcolor="rgba(255, 255, 255, 0.8)",
             x=epoch, xref="x", y=1.0, yref="paper",
             xanchor="right" if left else "left", yanchor="top", yshift=-2 - 16 * place,
             xshift=-4 if left else 4, font={"color": NEUTRAL, "size": 12},

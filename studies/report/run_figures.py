@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from studies.report.aggregation import DENSE, Record, percent, run_name, sparsities
-from studies.report.style import NEUTRAL, head_panels, policy_style, style_figure
+from studies.report.style import NEUTRAL, epoch_ticks, head_panels, policy_style, style_figure
 
 PANELS = 3  # sparsities shown in one figure: the lowest, the highest and the one between
 
@@ -131,6 +131,8 @@ def _panels(
         title += f" ({len(levels)} of {len(every)} sparsities)"
     style_figure(figure, title, height=140 + 230 * len(levels))
     head_panels(figure)
+    if horizontal == "epoch":
+        figure.update_xaxes(**epoch_ticks(max(record["curve"][-1]["epoch"] for record in usable)))
     figure.update_xaxes(title_text=horizontal, row=len(levels), col=1)
     figure.update_yaxes(title_text=vertical)
     return figure

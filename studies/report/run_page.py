@@ -68,7 +68,9 @@ def run_sections(
 def run_introduction(record: Record) -> str:
     """Return what the run reached, in words, and what that is to be measured by."""
     samples = sample_count(record)
-    of_images = f"of the {samples:,} samples of {record.get('test_name') or 'test'}" if samples else "of test"
+    of_images = (
+        f"of the {samples:,} test samples ({record.get('test_name') or 'test'})" if samples else "of test"
+    )
     pruned = (
         f" with {percent(record['sparsity'], 1)} of its gated connections silenced"
         if record["sparsity"]

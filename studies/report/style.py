@@ -66,3 +66,14 @@ def policy_style(policy: str) -> PolicyStyle:
         return _STYLES[policy]
     place = zlib.crc32(policy.encode()) % len(_RESERVE)
     return PolicyStyle(label=policy, color=_RESERVE[place], symbol=_RESERVE_SYMBOLS[place])
+
+
+def epoch_ticks(last: int) -> dict[str, int]:
+    """Ticks of an axis of epochs: whole ones, from the first, at most about ten.
+
+    Examples
+    --------
+    >>> epoch_ticks(2), epoch_ticks(50)
+    ({'tick0': 1, 'dtick': 1}, {'tick0': 1, 'dtick': 5})
+    """
+    return {"tick0": 1, "dtick": max(1, round(last / 10))}

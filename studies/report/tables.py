@@ -22,7 +22,8 @@ from studies.report.page import escape, table
 from studies.report.style import policy_style
 from studies.report.verdict import describe_claim, feedback_cells
 
-NOT_OPTIONS = ("study", "command", "data_digest", "resolved")  # in config.json, but not of the command line
+# In config.json, but not of the command line.
+NOT_OPTIONS = ("study", "command", "data_digest", "resolved", "processes")
 
 
 def results_table(records: Sequence[Record]) -> str:
@@ -98,7 +99,7 @@ def costs_table(records: Sequence[Record]) -> str:
                 level,
                 f"{cost.parameters:,.0f}",
                 f"{cost.live_parameters:,.0f}",
-                f"{cost.live_multiply_adds / 1e6:,.2f} M",
+                _count(cost.live_multiply_adds),
                 f"{cost.train_seconds:,.1f} s",
                 "–" if cost.time_ratio is None else f"×{cost.time_ratio:.2f}",
                 percent(cost.controller_share, 1),
@@ -114,7 +115,10 @@ def costs_table(records: Sequence[Record]) -> str:
         "Against dense",
         "In the controller",
     ]
-    return table("Parameters and training time, mean over seeds", head, rows, group=group)
+    caption = "Parameters and training time, mean over seeds"
+    if any(cost.time_ratio is not None and cost.count > 1 for cost in cost_table(records)):
+        caption += "; against dense: mean of each seed's own ratio"
+    return table(caption, head, rows, group=group)
 
 
 def provenance_table(records: Sequence[Record]) -> str:
@@ -147,10 +151,14 @@ def study_command(config: Mapping[str, Any]) -> str | None:
         return str(config["command"])
     if not config.get("study"):
         return None
-    words = ["python", "-m", "studies", str(config["study"])]
+    processes = int(config.get("processes") or 1)
+    launcher = ["python"] if processes == 1 else ["torchrun", "--nproc-per-node", str(processes)]
+    words = [*launcher, "-m", "studies", str(config["study"])]
     for name, value in config.items():
         if name in NOT_OPTIONS or isinstance(value, Mapping) or (value is None and not config.get("recipe")):
             continue  # a recipe has defaults of its own: where None was chosen it is said
+        if name == "recipe" and not value:
+            continue
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             words.append(option if value else f"--no-{option[2:]}")
@@ -159,6 +167,11 @@ def study_command(config: Mapping[str, Any]) -> str | None:
         else:
             words += [option, ",".join(map(str, value)) if isinstance(value, list) else str(value)]
     return shlex.join(words)
+
+
+def _count(operations: float) -> str:
+    """A count in millions, or whole where that would round it away."""
+    return f"{operations / 1e6:,.2f} M" if operations >= 1e5 else f"{operations:,.0f}"
 
 
 def settings_rows(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

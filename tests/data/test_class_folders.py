@@ -205,7 +205,9 @@ def test_mixed_sizes_and_colours_are_brought_to_one(tmp_path):
     dataset = load_dataset(tmp_path, image_size=10)
     assert dataset.test.images.shape[1:] == (1, 10, 10)
     Image.new("RGB", (8, 8), (255, 0, 0)).save(tmp_path / "train" / "Anger" / "0.png")
-    assert load_dataset(tmp_path, image_size=10).train.channels == 3
+    with pytest.warns(UserWarning, match=r"1 of 80 images are in colour, the first of them .*Anger.0\.png"):
+        coloured = load_dataset(tmp_path, image_size=10)
+    assert coloured.train.channels == 3
     assert load_dataset(tmp_path, image_size=10, channels=1).train.channels == 1
 
 

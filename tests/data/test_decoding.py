@@ -323,7 +323,8 @@ def test_many_files_keep_their_order(folder):
 
 def test_one_coloured_file_makes_the_set_coloured(folder):
     save(folder / "050.png", Image.fromarray(noise(6, 6, 3, seed=7)))
-    decoded = decode_files(listing(folder), channels=None)
+    with pytest.warns(UserWarning, match=r"1 of 100 images are in colour, the first of them .*050\.png"):
+        decoded = decode_files(listing(folder), channels=None)
     assert decoded.images.shape == (100, 3, 6, 6)
     assert np.array_equal(decoded.images[50], noise(6, 6, 3, seed=7).transpose(2, 0, 1))
     assert (decoded.images[49] == noise(6, 6, seed=49)).all()

@@ -17,6 +17,7 @@ from pruning import (
     LiteralHeuristicGating,
     MagnitudeGating,
     MedianRuleSchedule,
+    PruningController,
     measure_cost,
     recalibrate_batch_norm,
 )
@@ -286,6 +287,20 @@ def test_summary_names_layers_and_exact_counts(start):
     assert "MagnitudeGating, weight gates, step 60 of 60" in text
     assert f"{run.controller.live_connections:,}" in text.splitlines()[-1]
     assert "4 x 2 x 3 x 3" in text
+
+
+def test_summary_tells_what_stays_dense():
+    model = nn.ModuleDict({"fed": nn.Linear(4, 6), "attention": nn.MultiheadAttention(6, 2)})
+    controller = PruningController(
+        model,
+        torch.optim.SGD(model.parameters(), lr=0.1),
+        policy=MagnitudeGating(),
+        schedule=CubicSchedule(final_sparsity=0.5),
+        total_steps=10,
+        update_every=1,
+    )
+    assert controller.gates.dense == {"attention.in_proj_weight": 3 * 6 * 6}
+    assert controller.summary().endswith("\nnot gated: 108 weights of attention.in_proj_weight")
 
 
 def test_unmodified_keys_and_closing(start):

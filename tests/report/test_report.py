@@ -14,6 +14,7 @@ import tyro
 from study_records import CLASSES, make_graph, make_record, make_study, write_study
 
 from studies.compare import Compare
+from studies.recipes import with_recipe
 from studies.report.build import main, write_report
 from studies.report.pictures import write_pictures
 from studies.report.tables import study_command
@@ -149,6 +150,16 @@ def test_command_gives_back_the_study():
     words = shlex.split(study_command(config))
     assert words[:4] == ["python", "-m", "studies", "compare"]
     assert tyro.cli(Compare, args=words[4:]).described() == asked.described()
+
+
+def test_command_starts_as_many_processes_and_leaves_out_a_recipe_that_was_not_named():
+    asked = Compare(data="digits")
+    config = {"study": "compare", **asked.described()}
+    alone = shlex.split(study_command({**config, "processes": 1}))
+    assert tyro.cli(Compare, args=alone[4:]).described() == asked.described()
+    with_recipe(Compare, alone[4:])  # the command line looks for a recipe among its arguments
+    joined = shlex.split(study_command({**config, "processes": 2}))
+    assert joined == ["torchrun", "--nproc-per-node", "2", *alone[1:]]
 
 
 def test_command_says_yes_no_and_none_where_defaults_may_differ():

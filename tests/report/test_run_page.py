@@ -109,7 +109,7 @@ def test_page_of_a_run_has_every_section_and_no_question_of_policies(text):
     ]  # fmt: skip
     shown = words(text)
     assert "better than rules without such dynamics" not in shown
-    assert "recognises 60.00 % of the 350 samples of PublicTest with 50.0 % of its gated" in shown
+    assert "recognises 60.00 % of the 350 test samples (PublicTest) with 50.0 % of its gated" in shown
     assert "<li>23 of 350 test images have a copy in train</li>" in text
     assert '<p class="note"><strong>Warning.</strong> 10 images are blank</p>' in text
     assert "Majority: always angry." in shown

@@ -87,6 +87,17 @@ def test_a_user_error_is_one_line_without_traceback(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_errors_name_options_as_they_are_typed(tmp_path):
+    for name in ("happy", "sad"):
+        (tmp_path / "tree" / name).mkdir(parents=True)
+        (tmp_path / "tree" / name / "0.png").touch()
+    done = call("train", "--data", str(tmp_path / "tree"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert "ask for --split source" in done.stderr
+    assert "--split random" in done.stderr
+    assert "split='" not in done.stderr
+
+
 def test_diverged_training_is_one_line(tmp_path, capsys):
     options = ["--optimizer", "sgd", "--learning-rate", "1e30", "--policy", "dense"]
     assert main(["train", *SMALL, *options, "--out", str(tmp_path / "out")]) == 1
