@@ -235,7 +235,9 @@ class Gates:
         self.dense: dict[str, int] = {
             name: parameter.numel()
             for name, parameter in model.named_parameters()
-            if parameter.dim() > 1 and id(parameter) not in gated
+            if id(parameter) not in gated
+            and not isinstance(parameter, nn.parameter.UninitializedParameter)
+            and parameter.dim() > 1
         }
         self.device: torch.device = built[0].weight.device
 

@@ -50,8 +50,7 @@ def test_the_page_of_speed_quotes_its_benchmark():
 def test_the_page_of_recipes_quotes_its_benchmark():
     lines = (ROOT / "docs/results/recipes/records.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
-    assert {record["commit"] for record in records} == {records[0]["commit"]}
-    assert not records[0]["commit"].endswith("-dirty")
+    assert not any(record["commit"].endswith("-dirty") for record in records)  # a run's rivals are its own
     assert quoted("docs/recipes.md", "recipes", "benchmark") == recipes.markdown(records)
 
 
