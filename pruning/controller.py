@@ -1,7 +1,8 @@
 """The controller: couples a model, its optimizer, a policy and a schedule."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -21,7 +22,14 @@ from pruning.importance import Importance, mean_over
 from pruning.optimizer_state import forget_curvature, parameter_ids, reset_entries
 from pruning.policies.base import GatingContext, GatingDecision, GatingPolicy, PolicyState
 from pruning.schedule import Schedule
-from pruning.topology.snapshot import TopologySnapshot, layer_table, take_snapshot
+from pruning.topology.snapshot import (
+    LayerTopology,
+    TopologySnapshot,
+    layer_table,
+    layer_topologies,
+    take_snapshot,
+)
+from pruning.topology.update import GatingUpdate
 
 _MOST_SHORT = torch.iinfo(torch.int16).max  # updates that are counted in two bytes
 _OPEN: WeakSet["PruningController"] = WeakSet()  # controllers that listen to an optimizer
@@ -77,7 +85,13 @@ class PruningController:
     steps, epochs : int
         Optimizer steps and epochs done.
     seconds : float
-        Time spent in the controller's hooks, on the host's clock.
+        Time spent in the controller's hooks, on the host's clock, without that of the observers.
+    observers : list of callable
+        Each is called with a :class:`pruning.topology.GatingUpdate` after an update, in their order; empty
+        at first, not saved. :meth:`pruning.topology.TopologyHistory.record` is one: with it and
+        ``keep_masks=False`` the masks of a run lie on disk alone.
+    observer_seconds : float
+        Time spent in them.
 
     Raises
     ------
@@ -169,6 +183,8 @@ class PruningController:
         self.seconds = 0.0
         self.accuracies: list[float] = []
         self.history: list[TopologySnapshot] = []
+        self.observers: list[Callable[[GatingUpdate], None]] = []
+        self.observer_seconds = 0.0
         self._optimizer = optimizer
         self._state: PolicyState = {}
         self._budget(schedule.final_sparsity)  # refuses what cannot be met, before any work
@@ -208,6 +224,11 @@ class PruningController:
     def sparsity(self) -> float:
         """Silenced fraction of the gates."""
         return 1.0 - self.density
+
+    @property
+    def layers(self) -> tuple[LayerTopology, ...]:
+        """Size and live gates of every gated layer, in module order."""
+        return layer_topologies(self.gates, self.gates.live_per_layer(~self._silent))
 
     @property
     def live_parameters(self) -> int:
@@ -448,11 +469,12 @@ class PruningController:
 
     def _count_step(self) -> None:
         started = time.perf_counter()
+        watched = self.observer_seconds
         self._clear_weights()
         self.steps += 1
         if self._clock.updates_at(self.steps):
             self._update()
-        self.seconds += time.perf_counter() - started
+        self.seconds += time.perf_counter() - started - (self.observer_seconds - watched)
 
     # ------------------------------------------------------------------ updates
 
@@ -474,7 +496,7 @@ class PruningController:
     def _update(self) -> None:
         sparsity = self._clock.sparsity(self.steps)
         generator = self._generator()
-        decision = self._decide(sparsity, generator)
+        decision, importance = self._decide(sparsity, generator)
         live = ~self._silent
         born = decision.mask & self._silent
         died = live & ~decision.mask
@@ -489,24 +511,41 @@ class PruningController:
         if self.gates.granularity == "unit":
             self.gates.renew_units(born, generator)
         self._state = dict(decision.state)
-        self.history.append(
-            take_snapshot(
-                self.gates,
-                decision.mask,
-                born,
-                died,
-                step=self.steps,
-                epoch=self.epochs,
-                target_sparsity=sparsity,
-                lifetime=lifetime,
-                threshold=decision.threshold,
-                expression=decision.expression,
-                keep_masks=self.keep_masks,
+        snapshot = take_snapshot(
+            self.gates,
+            decision.mask,
+            born,
+            died,
+            step=self.steps,
+            epoch=self.epochs,
+            target_sparsity=sparsity,
+            lifetime=lifetime,
+            threshold=decision.threshold,
+            expression=decision.expression,
+            keep_masks=self.keep_masks or bool(self.observers),
+        )
+        self.history.append(snapshot if self.keep_masks else replace(snapshot, packed_masks=None))
+        self._show(
+            GatingUpdate(
+                snapshot=snapshot,
+                live=decision.mask,
+                protein=decision.expression,
+                mrna=decision.state.get("mrna") if decision.expression is not None else None,
+                importance=importance,
             )
         )
 
-    def _decide(self, sparsity: float, generator: Generator) -> GatingDecision:
-        """Show the policy the gates; what was measured for it is given back when it has answered."""
+    def _show(self, update: GatingUpdate) -> None:
+        started = time.perf_counter()
+        for observer in self.observers:
+            observer(update)
+        self.observer_seconds += time.perf_counter() - started
+
+    def _decide(self, sparsity: float, generator: Generator) -> tuple[GatingDecision, Tensor | None]:
+        """Show the policy the gates; what was measured for it is given back when it has answered.
+
+        The importance outlives that only where somebody observes a policy with expression.
+        """
         # Taken before a refusal, or what was observed would refuse every later update too.
         gradient, taylor = self._gradients.take()
         magnitude = self.gates.magnitude()
@@ -539,7 +578,8 @@ class PruningController:
                 f"policy {type(self.policy).__name__} must return a boolean mask of {self.gates.total} "
                 f"gates, got {decision.mask.dtype} of shape {tuple(decision.mask.shape)}"
             )
-        return decision
+        seen = bool(self.observers) and decision.expression is not None
+        return decision, context.importance if seen else None
 
     def _elapsed(self) -> Tensor:
         """Optimizer steps since each gate last came alive, float32."""

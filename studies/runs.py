@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from pruning import PruningController, measure_cost
 from pruning.checkpoint import write_atomically
+from pruning.topology import TopologyHistory
 from studies.augmentation import PROFILES
 from studies.data import as_input
 from studies.directory import RECORDS, RUNS, stored_config, write_config
@@ -25,7 +27,7 @@ from studies.randomness import isolated_randomness
 from studies.recipe import make_optimizer
 from studies.records import RunRecord, append_record
 from studies.tensorboard import curves_for_tensorboard
-from studies.topology_store import write_topology
+from studies.topology_store import HISTORY, graphs_to_draw, recorded_topology, write_topology
 from studies.training import in_precision, train
 from studies.workbench import Run, Workbench, live_parameters
 
@@ -96,6 +98,8 @@ def execute(
     """
     shape = bench.shape_of(run)
     model = shape.build(run.seed)
+    history = bench.history_of(run) if current_workers().first else None
+    facts = {"study": bench.study, "model": shape.name, "dataset": bench.dataset.name, **asdict(run)}
     trained = train(
         model,
         bench.dataset,
@@ -105,6 +109,7 @@ def execute(
         device=bench.device,
         checkpoint=bench.folder(run) / "checkpoint.safetensors",
         checkpoint_seconds=bench.options.checkpoint_seconds,
+        watch=None if history is None else partial(recorded_topology, history, run=facts),
         on_epoch=on_epoch,
         clean_test=None if bench.audit is None else bench.audit.clean_test,
     )
@@ -253,6 +258,7 @@ def run_all(
                     failed[run] = str(error)
                     progress.fail(str(error))
                     if first:
+                        (folder / HISTORY).unlink(missing_ok=True)
                         _clear(folder)
                     continue
                 if first:
@@ -292,8 +298,10 @@ def _keep(
     """Write what a finished run leaves behind, its record last."""
     if bench.options.keep_weights:
         save_weights(bench.folder(run), model, controller)
-    if run == bench.pictured and controller is not None:
-        write_topology(bench.directory, controller.history, run=asdict(record))
+    recorded = bench.history_of(run)
+    if run == bench.pictured and recorded is not None:
+        with TopologyHistory.open(recorded) as history:
+            write_topology(bench.directory, graphs_to_draw(history), run=asdict(record))
     if finish is not None:
         finish(run, model, controller)
     append_record(bench.directory / RECORDS, record)

@@ -1,20 +1,26 @@
-"""Graphs of a run over training, stored for the report to draw: a sample of updates and of units."""
+"""Topology of a run on disk: its history as it trains, and a sample of graphs for the report to draw."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import networkx as nx
 import numpy as np
 
+from pruning import PruningController
 from pruning.checkpoint import write_atomically
+from pruning.topology import TopologyHistory
 
 FILE = "topology.json"
+HISTORY = "topology.grnt"  # in a run's own folder
 Node = tuple[int, int]
+Item = TypeVar("Item")
 
 
 class Snapshot(Protocol):
@@ -45,6 +51,73 @@ class StoredSnapshot:
         return self.graph
 
 
+@contextmanager
+def recorded_topology(path: Path, controller: PruningController, *, run: Mapping[str, Any]) -> Iterator[None]:
+    """Write a controller's updates to a file within the block.
+
+    A controller that has taken steps, as after a checkpoint, continues the file that is there, from which
+    what came after those steps is cut. Where there is none, as beside a checkpoint of an earlier version,
+    the file begins with what the controller remembers of its updates: not their expression, and their masks
+    only if it kept them.
+
+    Parameters
+    ----------
+    path
+        By convention ``topology.grnt``.
+    controller
+        Its ``observers`` are added to, for the length of the block.
+    run
+        Facts of the run. What the controller knows is added: ``gating``, the policy's name and, of a
+        dataclass, its parameters; ``granularity``, ``update_every`` and ``total_steps``.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or holds other updates than the controller counts.
+    """
+    if controller.steps and path.exists():
+        history = TopologyHistory.resume(path, controller.steps, updates=len(controller.history))
+    else:
+        history = TopologyHistory.create(path, controller.layers, run={**run, **_gating(controller)})
+    with history:
+        for snapshot in controller.history[len(history) :]:
+            history.append(snapshot)
+        controller.observers.append(history.record)
+        try:
+            yield
+        finally:
+            controller.observers.remove(history.record)
+
+
+def _gating(controller: PruningController) -> dict[str, Any]:
+    """How the controller prunes, as JSON values."""
+    policy = controller.policy
+    described: dict[str, Any] = (
+        asdict(policy) if is_dataclass(policy) and not isinstance(policy, type) else {}
+    )
+    return {
+        "gating": {"name": type(policy).__name__, **_finite(described)},
+        "granularity": controller.gates.granularity,
+        "update_every": controller.update_every,
+        "total_steps": controller.total_steps,
+    }
+
+
+def _finite(value: Any) -> Any:
+    """JSON values; an infinite rate or Hill coefficient, which JSON lacks, by its name."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return value if isinstance(value, float) and math.isfinite(value) else str(value)
+
+
+def graphs_to_draw(history: TopologyHistory, count: int = 12) -> list[Snapshot]:
+    """Read snapshots spread evenly over a history, of those that hold masks."""
+    places = [place for place in range(len(history)) if history.has_masks(place)]
+    return [history[place] for place in spread_evenly(places, count)]
+
+
 def sample_units(graph: nx.DiGraph, maximum_units: int = 64) -> dict[int, list[Node]]:
     """Choose the units to draw: in every column those of highest degree, ties by number, in their order.
 
@@ -72,7 +145,7 @@ def sample_units(graph: nx.DiGraph, maximum_units: int = 64) -> dict[int, list[N
     }
 
 
-def spread_evenly(items: Sequence[Snapshot], count: int) -> list[Snapshot]:
+def spread_evenly(items: Sequence[Item], count: int) -> list[Item]:
     """Up to ``count`` items spread evenly, the first and the last among them."""
     if len(items) <= count:
         return list(items)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from studies.recipe import Recipe, make_optimizer, steps_per_epoch
 PRECISION = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 Attach = Callable[[nn.Module, torch.optim.Optimizer, int], PruningController]
+Watch = Callable[[PruningController], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +41,7 @@ class TrainedRun:
     epoch: int  # the one whose network is scored
     test: Evaluation
     test_without_copies: Evaluation | None  # on the test samples without a copy in training; None: not asked
-    train_seconds: float  # in training steps, controller included; without evaluation and checkpoints
+    train_seconds: float  # in training steps, controller included; no evaluation, checkpoint or observer
     controller: PruningController | None  # detached from the optimizer by the caller
 
     @property
@@ -92,6 +93,7 @@ def train(
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     checkpoint_seconds: float | None = None,
+    watch: Watch | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
     clean_test: np.ndarray | None = None,
 ) -> TrainedRun:
@@ -122,6 +124,9 @@ def train(
         continues from it.
     checkpoint_seconds : float, optional
         Also write the checkpoint inside an epoch when this many seconds have passed since the last one.
+    watch : callable, optional
+        Called with the controller once it stands where training begins or goes on; gives the block within
+        which the network trains. For observers, see :func:`studies.topology_store.recorded_topology`.
     on_epoch : callable, optional
         Called with each :class:`EpochResult`, those of a checkpoint first.
     clean_test : ndarray, optional
@@ -167,7 +172,12 @@ def train(
         if checkpoint is not None and workers.first:
             save_position(checkpoint, at, running, recipe=recipe, seed=seed)
 
-    with isolated_randomness(device):
+    def clock() -> float:
+        """Time that stands still while observers look."""
+        return time.perf_counter() - (controller.observer_seconds if controller is not None else 0.0)
+
+    watched = watch(controller) if watch is not None and controller is not None else nullcontext()
+    with isolated_randomness(device), watched:
         saved_at = time.monotonic()
         draws_per_sample = PROFILES[recipe.augmentation].draws_per_sample
         while at.epoch < recipe.epochs and not is_over(at.curve, settled, recipe.patience):
@@ -175,7 +185,7 @@ def train(
                 drawn.to(device) for drawn in epoch_draws(seed, at.epoch, samples, draws_per_sample)
             )
             loss_sum = torch.tensor(at.loss_sum, dtype=torch.float64, device=device)
-            started = time.perf_counter()
+            started = clock()
             for batch in range(at.batch, steps):
                 step = at.epoch * steps + batch
                 torch.manual_seed(derive_seed(seed, "dropout", step))
@@ -189,13 +199,13 @@ def train(
                 due = checkpoint_seconds is not None and time.monotonic() - saved_at >= checkpoint_seconds
                 if checkpoint is not None and due and batch + 1 < steps:
                     at = replace(at, batch=batch + 1, loss_sum=loss_sum.item())
-                    at = replace(at, seconds=at.seconds + time.perf_counter() - started)
+                    at = replace(at, seconds=at.seconds + clock() - started)
                     save(at)
-                    saved_at, started = time.monotonic(), time.perf_counter()
+                    saved_at, started = time.monotonic(), clock()
 
             # Reading the sum waits for the device, so the clock below is honest.
             mean_loss = loss_sum.item() / steps
-            seconds = at.seconds + time.perf_counter() - started
+            seconds = at.seconds + clock() - started
             if not math.isfinite(mean_loss):
                 raise FloatingPointError(
                     f"the training loss became {mean_loss} in epoch {at.epoch + 1} of {recipe.epochs}: "

@@ -21,6 +21,7 @@ from studies.policies import POLICIES
 from studies.provenance import commit, data_digest, hardware, versions, warn_of_other_commits
 from studies.recipe import Recipe, make_optimizer, steps_per_epoch
 from studies.records import RunRecord, run_key
+from studies.topology_store import HISTORY
 from studies.training import Attach
 
 
@@ -51,7 +52,7 @@ class Workbench:
     finished: Sequence[RunRecord] = ()  # what the directory holds already
     audit: Audit | None = None  # of the data, where asked for
     baselines: Sequence[BaselineScore] = ()  # what simple models score on them, where asked for
-    pictured: Run | None = None  # the run whose graph the report shows; it keeps its masks
+    pictured: Run | None = None  # the run whose graph the report shows
 
     @cached_property
     def shape(self) -> NetworkShape:
@@ -88,6 +89,15 @@ class Workbench:
     def folder(self, run: Run) -> Path:
         """Where a run keeps its checkpoint and, if asked for, its weights."""
         return self.directory / RUNS / self.key(run)
+
+    def history_of(self, run: Run) -> Path | None:
+        """Where a run's topology is recorded, None for one of which it is not.
+
+        It is of the pruned runs of one seed, that of the pictured run: what the policies do to one and the
+        same network can be compared, and the files, some megabytes each, do not multiply with the seeds.
+        """
+        chosen = self.pictured is not None and run.seed == self.pictured.seed and POLICIES[run.policy].prunes
+        return self.folder(run) / HISTORY if chosen else None
 
     def shape_of(self, run: Run) -> NetworkShape:
         """Return the network of a run: for small-dense, as large as what a pruned one has live."""
@@ -131,7 +141,7 @@ class Workbench:
                 importance=self.options.importance,
                 minimum_layer_density=self.options.minimum_layer_density,
                 protection=self.options.protection,
-                keep_masks=run == self.pictured,
+                keep_masks=False,  # see history_of
                 seed=run.seed,
             )
 
