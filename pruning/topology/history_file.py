@@ -56,6 +56,9 @@ class HistoryFile:
         self.frames: list[Frame] = []
         self._lock = threading.Lock()  # several threads may read
         self._load()
+        if self._damage is not None and not writing:
+            self.close()
+            raise self._damage
 
     @classmethod
     def create(cls, path: Path, header: HistoryHeader) -> "HistoryFile":
@@ -116,6 +119,8 @@ class HistoryFile:
         kept = sum(frame.step <= step for frame in self.frames)
         for number in range(kept):
             self.payload(number)
+        if kept == len(self.frames) and kept != updates:
+            self._refuse_damage()  # unless it is known to lie behind the cut
         if updates is not None and kept != updates:
             raise ValueError(
                 f"{self.path} holds {kept} records up to step {step} and the checkpoint counts {updates}: "
@@ -131,6 +136,7 @@ class HistoryFile:
         if (now.st_ino, now.st_dev) != (held.st_ino, held.st_dev):
             self._file.close()
             self._load()
+            self._refuse_damage()
             return
         if self.frames:
             last = self.frames[-1]  # its checksum stands for all before it
@@ -138,6 +144,7 @@ class HistoryFile:
             if held.st_size < self.end or head != encode_frame(last):
                 self.frames = []
         self._scan()
+        self._refuse_damage()
 
     def close(self) -> None:
         """Close the file."""
@@ -175,6 +182,7 @@ class HistoryFile:
 
     def _scan(self) -> None:
         """Find the complete records that are not known yet; their contents are not read."""
+        self._damage: ValueError | None = None  # where the search ended at something else than a record
         size = os.fstat(self._file.fileno()).st_size
         longest = longest_payload(self.header)
         while size - self.end >= FRAME.size:
@@ -185,12 +193,16 @@ class HistoryFile:
                 if not self._follows(frame) or frame.length > longest:
                     raise ValueError("it does not follow from the one before")
             except ValueError as error:
-                if self._only_zeros(size):  # what a crash of the whole machine leaves of an append
-                    return
-                raise self.damaged(number, error) from None
+                if not self._only_zeros(size):  # what a crash of the whole machine leaves of an append
+                    self._damage = self.damaged(number, error)
+                return
             if frame.end > size:
                 return
             self.frames.append(frame)
+
+    def _refuse_damage(self) -> None:
+        if self._damage is not None:
+            raise self._damage
 
     def _follows(self, frame: Frame) -> bool:
         step, kind = (self.frames[-1].step, self.frames[-1].kind) if self.frames else (-1, NO_MASK)

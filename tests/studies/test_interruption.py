@@ -76,8 +76,20 @@ def finish(out):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    return run(Compare(**OPTIONS, out=tmp_path_factory.mktemp("whole") / "out"))
+def whole(tmp_path_factory):
+    return tmp_path_factory.mktemp("whole") / "out"
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(whole):
+    return run(Compare(**OPTIONS, out=whole))
+
+
+def topologies(out):
+    """What the pruned runs of a study have recorded."""
+    found = {str(path.relative_to(out)): path.read_bytes() for path in out.glob("runs/*/topology.grnt")}
+    assert len(found) == 2
+    return found
 
 
 def assert_same(records, expected):
@@ -87,7 +99,7 @@ def assert_same(records, expected):
         assert {name for name in record if record[name] != other[name]} <= {"commit"}
 
 
-def test_killed_and_resumed_equals_uninterrupted(tmp_path, uninterrupted):
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, uninterrupted, whole):
     out = tmp_path / "out"
     process = start(out)
     wait_for(lambda: (out / "records.jsonl").exists() and epochs_done(out) >= 5, process)
@@ -96,6 +108,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, uninterrupted):
     assert len(read_records(out / "records.jsonl")) < len(uninterrupted)
     assert 5 <= epochs_done(out) <= EPOCHS
     assert_same(finish(out), uninterrupted)
+    assert topologies(out) == topologies(whole)
     assert (out / "report.html").exists()
     assert not list(out.rglob("*checkpoint*"))
 
@@ -114,7 +127,7 @@ def test_a_signal_ends_a_study_with_the_command_to_continue(tmp_path, number):
 
 
 @pytest.mark.slow
-def test_killed_at_many_instants(tmp_path, uninterrupted):
+def test_killed_at_many_instants(tmp_path, uninterrupted, whole):
     """Whatever the kill interrupts, a checkpoint, a record or a picture, the next call continues."""
     out = tmp_path / "out"
     delays = random.Random(0)
@@ -128,3 +141,4 @@ def test_killed_at_many_instants(tmp_path, uninterrupted):
         process.communicate()
         assert process.returncode in (0, -signal.SIGKILL)
     assert_same(finish(out), uninterrupted)
+    assert topologies(out) == topologies(whole)
