@@ -31,7 +31,7 @@ def attach(model, optimizer, total_steps, policy=None, **options):
         policy=policy or ExpressionGating(backend="torch"),
         schedule=CubicSchedule(final_sparsity=0.8),
         total_steps=total_steps,
-        update_every=4,
+        update_every=2,
         **{"keep_masks": False, **options},
     )
 
@@ -39,7 +39,7 @@ def attach(model, optimizer, total_steps, policy=None, **options):
 @pytest.fixture
 def go(digits, tmp_path):
     """Train and record under a name; the second call with a name resumes."""
-    shape = shape_for("mlp", digits, hidden=(16,))
+    shape = shape_for("gene", digits, hidden=(16,))
 
     def trained(name, attach=attach, watch=recorded_topology, **options):
         path = tmp_path / f"{name}.grnt"
@@ -69,7 +69,7 @@ def test_the_file_holds_every_update(go):
         )
         assert all(summary.histogram.sum() == history[0].total for _, summary in history.records(masks=False))
         facts = history.run
-    assert (facts["policy"], facts["seed"], facts["update_every"]) == ("expression", 5, 4)
+    assert (facts["policy"], facts["seed"], facts["update_every"]) == ("expression", 5, 2)
     assert facts["gating"]["name"] == "ExpressionGating"
     assert facts["gating"]["kinetics"]["protein_decay"] == 0.5
     assert result.controller.observers == []
@@ -143,7 +143,7 @@ def test_a_checkpoint_without_a_file_begins_with_what_it_knows(go, keep_masks):
     kept = partial(attach, keep_masks=keep_masks)
     with pytest.raises(StoppedError):
         go("old", attach=kept, watch=None, on_epoch=stop)
-    path, result = go("old")
+    path, _ = go("old")
     with TopologyHistory.open(path) as history, TopologyHistory.open(whole) as expected:
         assert [one.to_record() for one in history] == [one.to_record() for one in expected]
         early = sum(one.epoch == 0 for one in history)
@@ -166,7 +166,7 @@ def test_a_file_of_another_run_is_refused(go):
         with pytest.raises(StoppedError):
             go(name, on_epoch=stop)
     path = go("one")[0]
-    with TopologyHistory.resume(path.with_name("two.grnt"), 4):
+    with TopologyHistory.resume(path.with_name("two.grnt"), 2):
         pass
     with pytest.raises(
         ValueError, match=r"two\.grnt holds 1 records up to step .* and the checkpoint counts"
