@@ -2,6 +2,7 @@
 
 from pruning.topology.expression_summary import ExpressionSummary, choose_sample, summarise_expression
 from pruning.topology.history import TopologyHistory
+from pruning.topology.find_wiring import find_wiring
 from pruning.topology.links import Column, UnitLinks, unit_links
 from pruning.topology.snapshot import LayerTopology, TopologySnapshot
 from pruning.topology.update import GatingUpdate
@@ -20,5 +21,6 @@ __all__ = [
     "chain_wiring",
     "choose_sample",
     "summarise_expression",
+    "find_wiring",
     "unit_links",
 ]
