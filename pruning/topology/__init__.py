@@ -3,10 +3,13 @@
 from pruning.topology.expression_summary import ExpressionSummary, choose_sample, summarise_expression
 from pruning.topology.history import TopologyHistory
 from pruning.topology.find_wiring import find_wiring
+from pruning.topology.graph_files import write_graph, write_graph_history
+from pruning.topology.layouts import Layout, force_layout, layered_layout
 from pruning.topology.links import Column, UnitLinks, unit_links
 from pruning.topology.snapshot import LayerTopology, TopologySnapshot
 from pruning.topology.update import GatingUpdate
 from pruning.topology.wiring import Feed, Wiring, chain_wiring
+from pruning.topology.zooms import layer_graph, neighbourhood, unit_graph
 
 __all__ = [
     "Column",
@@ -15,6 +18,7 @@ __all__ = [
     "GatingUpdate",
     "LayerTopology",
     "TopologyHistory",
+    "Layout",
     "TopologySnapshot",
     "UnitLinks",
     "Wiring",
@@ -22,5 +26,12 @@ __all__ = [
     "choose_sample",
     "summarise_expression",
     "find_wiring",
+    "force_layout",
+    "layer_graph",
+    "layered_layout",
+    "neighbourhood",
+    "unit_graph",
     "unit_links",
+    "write_graph",
+    "write_graph_history",
 ]
