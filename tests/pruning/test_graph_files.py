@@ -150,7 +150,9 @@ def test_a_history_tells_when_each_edge_lived(tmp_path):
 
 
 def test_bad_files_are_refused_and_nothing_is_written(graph, tmp_path):
-    with pytest.raises(ValueError, match=r"must end in one of \.graphml, \.gexf, \.cyjs, \.json, got 'net.dot'"):
+    with pytest.raises(
+        ValueError, match=r"must end in one of \.graphml, \.gexf, \.cyjs, \.json, got 'net.dot'"
+    ):
         write_graph(graph, tmp_path / "net.dot")
     with pytest.raises(ValueError, match=r"no place for node \(1, 4\); extend it"):
         write_graph(graph, tmp_path / "net.gexf", layout=layered_layout(nx.DiGraph([((0, 0), (0, 1))])))
@@ -161,7 +163,11 @@ def test_bad_files_are_refused_and_nothing_is_written(graph, tmp_path):
         write_graph(nx.DiGraph([((0, 0), "0:0")]), tmp_path / "net.json")
     for graphs, options, message in (
         ([], {}, "at least one graph"),
-        ([nx.DiGraph(step=2), nx.DiGraph(step=2)], {}, r"times must rise, one for each of 2 graphs, got \[2, 2\]"),
+        (
+            [nx.DiGraph(step=2), nx.DiGraph(step=2)],
+            {},
+            r"times must rise, one for each of 2 graphs, got \[2, 2\]",
+        ),
         ([nx.DiGraph()], {"times": [1, 2]}, "one for each of 1 graphs"),
         ([nx.MultiDiGraph()], {}, "parallel edges"),
     ):

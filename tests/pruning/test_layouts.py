@@ -93,7 +93,6 @@ def test_a_permutation_is_untangled_and_a_small_graph_is_drawn_with_the_fewest_c
         )
         found += drawn_crossings(graph)
         assert drawn_crossings(graph) <= drawn_crossings(graph, sweeps=0)
-    print(found, fewest)
     assert fewest <= found <= 1.5 * fewest
 
 
@@ -190,14 +189,23 @@ def test_two_parts_are_drawn_apart(engine):
 def test_the_epoch_before_holds_the_picture_still(engine):
     links = random_links([30, 40, 20], 0.08)
     layout = force_layout(links, engine=engine)
+    moved, anew = [], []
     for epoch in range(4):
         links = without(links, 0.05, seed=epoch)
         later = force_layout(links, before=layout, engine=engine)
-        moved = later.displacement(layout)  # in radii of the picture
-        print(engine, moved, force_layout(links, engine=engine, seed=epoch).displacement(layout))
-        assert moved < 0.12
+        moved.append(later.displacement(layout))  # in radii of the picture
+        anew.append(force_layout(links, engine=engine).displacement(layout))
         assert not np.array_equal(later.xy, layout.xy)
         layout = later
+    assert max(moved) < 0.2
+    assert sum(moved) < sum(anew) / 3
+
+
+def test_the_spectrum_of_a_graph_that_stays_as_it_is_does_not_move():
+    links = random_links([30, 40, 20], 0.08)
+    layout = force_layout(links, engine="spectral")
+    later = force_layout(links, before=layout, engine="spectral", seed=5)
+    assert later.displacement(layout) < 1e-6  # eigenvectors are found to 1e-14 or so; their signs may differ
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -235,9 +243,9 @@ def test_bad_layouts_are_refused():
 
 @pytest.mark.parametrize("engine", [*ENGINES, "layered"])
 def test_a_hundred_thousand_links_take_seconds(engine):
-    links = random_links([600, 700, 600, 500], 0.087)
-    assert len(links) > 95_000
+    links = random_links([3000, 3000, 2000, 2000], 0.0053)
+    assert len(links) > 100_000
     start = time.process_time()
     layout = layered_layout(links) if engine == "layered" else force_layout(links, engine=engine)
     assert time.process_time() - start < 3.0
-    assert len(layout) == 2400
+    assert len(layout) == 10_000

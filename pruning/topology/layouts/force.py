@@ -17,7 +17,7 @@ from pruning.topology.layouts.layout import Drawable, GraphArrays, Layout, graph
 
 Engine = Literal["auto", "igraph", "spectral"]
 _SPECTRUM = 16  # eigenvectors in whose span a spectral layout looks for the positions of the epoch before
-_ROUNDS, _LATER_ROUNDS = 120, 20  # of the forces: at first, and from the positions of the epoch before
+_ROUNDS, _LATER_ROUNDS = 80, 20  # of the forces: at first, and from the positions of the epoch before
 
 
 def force_layout(
@@ -69,7 +69,7 @@ def force_layout(
         start = before or layered_layout(graph)
         return Layout(nodes=arrays.nodes, xy=_taken(arrays, start), method="igraph" if igraph else "spectral")
     if igraph is not None:
-        start = before or layered_layout(graph)
+        start = before or layered_layout(graph, sweeps=1)
         return Layout(
             nodes=arrays.nodes,
             xy=_by_forces(igraph, arrays, start, before is not None, seed),
@@ -115,7 +115,11 @@ def _by_forces(
         )
     finally:
         igraph.set_random_number_generator(random)
-    return np.array(found.coords, dtype=np.float64)
+    # The library turns and mirrors what it found: turned back, as near to the start as can be.
+    coordinates = np.array(found.coords, dtype=np.float64)
+    turned = coordinates - coordinates.mean(0)
+    left, _, right = np.linalg.svd(turned.T @ (xy - xy.mean(0)))
+    return np.asarray(turned @ left @ right + xy.mean(0))
 
 
 def _by_spectrum(arrays: GraphArrays, before: Layout | None, seed: int) -> NDArray[np.float64]:
