@@ -17,7 +17,7 @@ from pruning.topology.layouts.layout import Drawable, GraphArrays, Layout, graph
 
 Engine = Literal["auto", "igraph", "spectral"]
 _SPECTRUM = 16  # eigenvectors in whose span a spectral layout looks for the positions of the epoch before
-_ROUNDS, _LATER_ROUNDS = 80, 20  # of the forces: at first, and from the positions of the epoch before
+_ROUNDS, _LATER_ROUNDS = 80, 10  # of the forces: at first, and from the positions of the epoch before
 
 
 def force_layout(
@@ -110,7 +110,7 @@ def _by_forces(
         found = graph.layout_fruchterman_reingold(
             niter=_LATER_ROUNDS if again else _ROUNDS,
             seed=xy.tolist(),
-            start_temp=(0.005 * radius(xy)) if again else size**0.5 / 4,
+            start_temp=0.01 * radius(xy) if again else size**0.5 / 4,
             grid="grid" if size > 1000 else "nogrid",
         )
     finally:

@@ -13,10 +13,10 @@ def layered_layout(graph: Drawable, *, sweeps: int = 6) -> Layout:
     """Draw columns at x = 0, 1, … and their units at heights in (0, 1), evenly spread.
 
     Each sweep goes through the columns forwards and back and sorts the units of each by the mean height of
-    their neighbours on the side it comes from (Sugiyama, Tagawa and Toda, 1981); a unit without any keeps its
-    height, and ties are reversed in every other sweep. An edge that skips columns counts with its other end's height. The order with the fewest
-    crossings between pairs of columns is kept, the units' own order among those tried, so that the result
-    is never worse than that. No randomness.
+    their neighbours on the side it comes from (Sugiyama, Tagawa and Toda, 1981); a unit without any keeps
+    its height, and ties are reversed in every other sweep. An edge that skips columns counts with its other
+    end's height. The order with the fewest crossings between pairs of columns is kept, the units' own order
+    among those tried, so that the result is never worse than that. No randomness.
 
     Parameters
     ----------
