@@ -17,7 +17,7 @@ from models import (
 )
 from pruning import Gates
 from pruning.topology import chain_wiring, find_wiring
-from pruning.topology.snapshot import layer_topologies
+from pruning.topology.snapshot import layer_topologies, take_snapshot
 from pruning.topology.tracing import operations
 from pruning.topology.wiring import check_wiring
 
@@ -170,6 +170,27 @@ def test_values_go_on_by_unit_and_queries_and_keys_are_spread_over_their_head():
     assert read == ["patches", "blocks.0.attention.project", "blocks.0.perceptron.4"]
     assert sources(wiring, "patches") == [("input", [0])]
     assert "patches" not in dict(sources(wiring, "classifier"))  # the class token holds no patch by itself
+
+
+def test_a_mixture_lives_while_one_of_its_units_does():
+    """Each input of the last layer holds both units of the first, since the layer between is not gated."""
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 1))
+    gates = Gates(model, exclude=["1"])
+    example = torch.rand(1, 2)
+    snapshot = take_snapshot(
+        gates,
+        torch.tensor([1, 1, 1, 1, 1, 0], dtype=torch.bool),  # the last layer's second input is pruned
+        *(torch.zeros(6, dtype=torch.bool) for _ in range(2)),
+        step=1,
+        epoch=0,
+        target_sparsity=0.0,
+        lifetime=None,
+        threshold=None,
+        expression=None,
+        keep_masks=True,
+    )
+    assert snapshot.dead_ends(find_wiring(model, gates, example, mixtures="all")) == {"0": 0, "2": 0}
+    assert snapshot.dead_ends(find_wiring(model, gates, example)) == {"0": 2, "2": 0}  # drawn one to one
 
 
 def test_attention_of_one_formula_and_of_its_parts_agree():
