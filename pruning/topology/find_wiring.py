@@ -39,8 +39,8 @@ def find_wiring(
     one unit to one input. The units of another mixture (an attention's queries and keys, for example) are
     spread over the inputs that share it, in their order: each unit feeds an input at least, each input is fed
     by a unit at least. Every feed is a dependence that exists, and every unit that reaches the layer is
-    drawn; but not every pair of unit and input that a mixture joins. ``mixtures="all"`` draws every pair. Take
-    it for counts of paths and dead ends: where a drawn pair is pruned, another of the mixture may live on.
+    drawn; but not every pair of unit and input that a mixture joins. ``mixtures="all"`` draws every pair.
+    Take it for counts of paths and dead ends: where a drawn pair is pruned, others of its mixture may live.
 
     A path that is a comparison or an index (where a mask is zero, which maximum was taken) counts as none.
     Pools and layers that are not gated are taken to see a whole map at every place. Weights count as if none
