@@ -1,9 +1,9 @@
 """What a network looks like while it is pruned: snapshots, and the links between its units."""
 
 from pruning.topology.expression_summary import ExpressionSummary, choose_sample, summarise_expression
-from pruning.topology.history import TopologyHistory
 from pruning.topology.find_wiring import find_wiring
 from pruning.topology.graph_files import write_graph, write_graph_history
+from pruning.topology.history import TopologyHistory
 from pruning.topology.layouts import Layout, force_layout, layered_layout
 from pruning.topology.links import Column, UnitLinks, unit_links
 from pruning.topology.snapshot import LayerTopology, TopologySnapshot
@@ -17,19 +17,19 @@ __all__ = [
     "Feed",
     "GatingUpdate",
     "LayerTopology",
-    "TopologyHistory",
     "Layout",
+    "TopologyHistory",
     "TopologySnapshot",
     "UnitLinks",
     "Wiring",
     "chain_wiring",
     "choose_sample",
-    "summarise_expression",
     "find_wiring",
     "force_layout",
     "layer_graph",
     "layered_layout",
     "neighbourhood",
+    "summarise_expression",
     "unit_graph",
     "unit_links",
     "write_graph",
