@@ -7,6 +7,9 @@ Okabe, Ito, *Color Universal Design*, 2008.
 
 from __future__ import annotations
 
+import html
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
@@ -26,6 +29,31 @@ def tint(color: str, opacity: float) -> str:
     """
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity:g})"
+
+
+def layer_colours(names: Sequence[str]) -> dict[str, object]:
+    """Colour axis for marks coloured by the number of their layer: the first dark, the last bright.
+
+    Cividis, ended before it is too bright for a white page. At most twelve layers are named on its bar.
+
+    Examples
+    --------
+    >>> layer_colours(["conv", "fc"])["colorbar"]["ticktext"]
+    ['conv', 'fc']
+    """
+    last = len(names) - 1
+    shown = sorted({round(k * last / 11) for k in range(12)})
+    return {
+        "colorscale": [(0.0, "#00204d"), (0.35, "#4f5f86"), (0.7, "#a39a76"), (1.0, "#dcb53c")],
+        "cmin": 0,
+        "cmax": max(last, 1),
+        "colorbar": {
+            "title": {"text": "layer", "side": "top", "font": {"size": 12}},
+            "thickness": 12,
+            "tickvals": shown,
+            "ticktext": [html.escape(names[k]) for k in shown],
+        },
+    }
 
 
 def figure_template(*, dark: bool = False) -> go.layout.Template:

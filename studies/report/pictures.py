@@ -7,24 +7,19 @@ else the one found.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import plotly.graph_objects as go
 
 from studies.report.aggregation import check_records, choose_base, paired_differences, sparsities
 from studies.report.build import load_records
 from studies.report.figures import accuracy_figure, paired_figure
+from studies.report.image_export import FORMATS, check_kaleido, write_images
 from studies.report.run_figures import density_figure
 from studies.report.topology_figure import topology_figure
 from studies.topology_store import read_topology
-
-FORMATS = ("png", "svg")
 
 
 def write_pictures(
@@ -53,47 +48,13 @@ def write_pictures(
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise ValueError(f"formats must be of {', '.join(FORMATS)}, got {', '.join(map(repr, unknown))}")
-    if find_spec("kaleido") is None:
-        raise RuntimeError(
-            "pictures need kaleido, which is not installed: pip install 'grn-pruning[figures]'"
-        )
+    check_kaleido()
     figures = key_figures(Path(directory))
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    jobs = []
+    jobs: dict[str | Path, go.Figure] = {}
     for name, figure in figures.items():
-        figure.update_layout(paper_bgcolor="white", plot_bgcolor="white", margin={"t": 112})
-        jobs += [
-            {
-                "fig": figure,
-                "path": out / f"{name}.{kind}",
-                "opts": {"format": kind, "width": width, "height": figure.layout.height + 44, "scale": scale},
-            }
-            for kind in formats
-        ]
-    _render(jobs)
-    return [Path(job["path"]) for job in jobs]
-
-
-def _render(jobs: Sequence[dict[str, Any]]) -> None:
-    """Draw all figures in one browser; MathJax is off because kaleido would fetch it from the network."""
-    kaleido = import_module("kaleido")
-    errors = import_module("choreographer.errors")
-    failures = (
-        errors.ChromeNotFoundError,
-        errors.BrowserFailedError,
-        errors.BrowserClosedError,
-        errors.BrowserDepsError,
-    )
-    try:
-        kaleido.write_fig_from_object_sync(jobs, kopts={"mathjax": False}, cancel_on_error=True)
-    except failures as error:
-        named = os.environ.get("BROWSER_PATH")
-        found = f"BROWSER_PATH={named!r} could not be started" if named else "none was found"
-        raise RuntimeError(
-            f"pictures need an installed Chromium, but {found}: install one with "
-            f"kaleido_get_chrome, or name yours with BROWSER_PATH"
-        ) from error
+        figure.update_layout(margin={"t": 112}, height=figure.layout.height + 44)
+        jobs |= {Path(out) / f"{name}.{kind}": figure for kind in formats}
+    return write_images(jobs, width=width, scale=scale)
 
 
 def key_figures(directory: Path) -> dict[str, go.Figure]:

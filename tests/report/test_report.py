@@ -245,7 +245,7 @@ def test_main_renders_again_and_a_failure_keeps_the_old_page(tmp_path, capsys):
 def test_pictures_refuse_before_work(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="formats must be of png, svg, got 'gif'"):
         write_pictures(tmp_path, tmp_path / "out", ("gif",))
-    monkeypatch.setattr("studies.report.pictures.find_spec", lambda name: None)
+    monkeypatch.setattr("studies.report.image_export.find_spec", lambda name: None)
     with pytest.raises(RuntimeError, match=r"pip install 'grn-pruning\[figures\]'"):
         write_pictures(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,0 +1,350 @@
+"""The regulatory graph over training: units and their live links, births and deaths marked, with a slider."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import ArrayLike, NDArray
+
+from grn.plot.playback import add_playback
+from grn.plot.style import BLUE, NEUTRAL, ORANGE, layer_colours, new_figure, tint
+from pruning.topology import UnitLinks
+from studies.report.aggregation import percent
+from studies.topology_store import spread_evenly
+
+Nodes = NDArray[np.int64]
+
+GRID = 1000  # coordinates are whole numbers up to it: few characters in a page
+BANDS = (("weak", 0.25, 0.8), ("middling", 0.45, 1.0), ("strong", 0.8, 1.4))  # word, opacity, width
+MANY_COLUMNS = 8  # above, their names are set aslant
+UNIT = "#56636f"
+
+
+def graph_animation(
+    links: Sequence[UnitLinks],
+    *,
+    positions: ArrayLike | None = None,
+    maximum_units: int = 40,
+    maximum_frames: int = 12,
+    maximum_links: int = 3000,
+    shown: Sequence[Nodes] | None = None,
+    title: str = "The network as it is pruned",
+) -> go.Figure:
+    """Draw the graph of units at several updates with a slider and a play button.
+
+    Units keep their places. A link that has come since the frame before is blue, one that has gone is dotted
+    orange for one frame; those that stay are grey, darker with expression (with live gates where a policy has
+    no expression). The pointer over a unit tells its links.
+
+    Parameters
+    ----------
+    links : sequence of UnitLinks
+        Of one network, by rising step.
+    positions : array, shape (nodes, 2), optional
+        Place of every unit by its node number, x to the right and y up, in any unit of length; by default a
+        column a layer.
+    maximum_units : int
+        Units drawn of a column: those with most links in the last frame.
+    maximum_frames : int
+        Frames, an even choice of ``links``.
+    maximum_links : int
+        Links drawn in any one frame; where there are more, an even share of all that ever live is drawn, the
+        same ones in each frame.
+    shown : sequence of ndarray of int, optional
+        Node numbers to choose from, for each column; all units by default.
+    title : str
+        Above the figure.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        The last frame is shown first.
+
+    Raises
+    ------
+    ValueError
+        If there are no links to draw from, columns differ between snapshots, steps do not rise, positions do
+        not fit, or a limit is below 1.
+
+    Examples
+    --------
+    >>> from pruning.topology import Column
+    >>> columns = (Column(name="input", units=2, first=0), Column(name="fc", units=1, first=2))
+    >>> def at(step, *sources):
+    ...     source = np.array(sources)
+    ...     return UnitLinks(columns=columns, source=source, target=np.full(len(source), 2),
+    ...                      gates=np.ones(len(source), int), step=step)
+    >>> figure = graph_animation([at(0, 0, 1), at(50, 1)])
+    >>> [frame.name for frame in figure.frames], figure.data[-1].text
+    (['0', '50'], ('step 50: 0.0 % of all connections silenced; of the links drawn 1 live, 0 born, 1 died',))
+    """
+    _check(links, maximum_units, maximum_frames, maximum_links)
+    chosen = spread_evenly(links, maximum_frames)
+    units = choose_units(chosen[-1], maximum_units, shown)
+    places = _places(chosen[-1], units, positions)
+    frames, share = _frames(chosen, units, maximum_links)
+    figure = _canvas(chosen[-1], units, title, share, layered=positions is None)
+    known = all(frame.expression is not None for frame in chosen)
+    pictures = [_edges(frame, places) + [_units(frame, units, places)] for frame in frames]
+    states = [_state(snapshot, frame) for snapshot, frame in zip(chosen, frames, strict=True)]
+    for trace, look in zip(pictures[-1], _looks(chosen[-1], units, known=known), strict=True):
+        figure.add_trace(go.Scatter({**look, **trace}))
+    if positions is not None:
+        figure.data[-1].marker.coloraxis = "coloraxis"
+    figure.add_scatter(
+        x=[GRID / 2], y=[-0.075 * GRID], mode="text", name="state", text=[states[-1]], hoverinfo="skip",
+        showlegend=False,
+    )  # fmt: skip
+    epochs = [snapshot.epoch for snapshot in chosen]
+    by_epoch = len(chosen) > 1 and all(a < b for a, b in zip(epochs, epochs[1:], strict=False))
+    figure.frames = [
+        go.Frame(
+            name=str(snapshot.epoch if by_epoch else snapshot.step),
+            data=[*map(go.Scatter, picture), go.Scatter(text=[state])],
+        )
+        for snapshot, picture, state in zip(chosen, pictures, states, strict=True)
+    ]
+    add_playback(figure, prefix="after epoch " if by_epoch else "after step ", milliseconds=700)
+    return figure
+
+
+def choose_units(
+    links: UnitLinks, maximum_units: int, shown: Sequence[Nodes] | None = None
+) -> list[Nodes]:
+    """Node numbers to draw of each column: those with most links, ties by number, in their order."""
+    degree = np.bincount(np.concatenate([links.source, links.target]), minlength=links.nodes)
+    chosen = []
+    for place, column in enumerate(links.columns):
+        own = np.arange(column.first, column.first + column.units) if shown is None else shown[place]
+        chosen.append(np.sort(own[np.argsort(-degree[own], kind="stable")[:maximum_units]]))
+    return chosen
+
+
+def _check(
+    links: Sequence[UnitLinks], maximum_units: int, maximum_frames: int, maximum_links: int
+) -> None:
+    for name, limit in (
+        ("maximum_units", maximum_units), ("maximum_frames", maximum_frames), ("maximum_links", maximum_links)
+    ):  # fmt: skip
+        if limit < 1:
+            raise ValueError(f"{name} must be at least 1, got {limit}")
+    if not links:
+        raise ValueError("an animation needs at least one snapshot, got none: train with a PruningController")
+    for before, after in zip(links, links[1:], strict=False):
+        if before.columns != after.columns:
+            raise ValueError(
+                f"all snapshots must be of one network, got other columns at steps {before.step} "
+                f"and {after.step}"
+            )
+        if before.step >= after.step:
+            raise ValueError(f"steps must rise from one snapshot to the next, got {before.step}, {after.step}")
+    if links[0].nodes == 0:
+        raise ValueError("the graph must have at least one unit, got an empty one")
+
+
+def _places(links: UnitLinks, units: Sequence[Nodes], positions: ArrayLike | None) -> NDArray[Any]:
+    """Whole coordinates of every node, shape (nodes, 2); of those not drawn without meaning."""
+    places = np.zeros((links.nodes, 2), dtype=object)
+    if positions is None:
+        across = max(len(units) - 1, 1)
+        for place, own in enumerate(units):
+            up = GRID - GRID * (np.arange(len(own)) + 0.5) / max(len(own), 1)
+            places[own, 0] = round(GRID * place / across)
+            places[own, 1] = up.round().astype(int)
+        return places
+    given = np.asarray(positions, float)
+    if given.shape != (links.nodes, 2):
+        raise ValueError(f"positions must have shape ({links.nodes}, 2), a place a unit, got {given.shape}")
+    drawn = np.concatenate(units)
+    if not np.isfinite(given[drawn]).all():
+        raise ValueError(f"positions must be finite, got {given[drawn][~np.isfinite(given[drawn])][0]}")
+    low, high = given[drawn].min(0), given[drawn].max(0)
+    span = np.where(high > low, high - low, 1.0)
+    places[drawn] = (GRID * (given[drawn] - low) / span).round().astype(int)
+    return places
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Frame:
+    """Links drawn at one update, as pairs of nodes (2, links)."""
+
+    kept: list[Nodes]  # a band of strength each
+    born: Nodes
+    died: Nodes
+    told: NDArray[np.int64]  # (nodes, 5): links in, out, born, died, mean expression in percent or -1
+
+    @property
+    def live(self) -> int:
+        return sum(band.shape[1] for band in self.kept) + self.born.shape[1]
+
+
+def _frames(
+    chosen: Sequence[UnitLinks], units: Sequence[Nodes], maximum_links: int
+) -> tuple[list[_Frame], float]:
+    """Links of every frame, and the share of them that is drawn."""
+    nodes = chosen[0].nodes
+    inside = np.zeros(nodes, bool)
+    inside[np.concatenate(units)] = True
+    most = max((int(links.gates.max(initial=1)) for links in chosen), default=1)
+    keys, strengths = [], []
+    for links in chosen:
+        own = inside[links.source] & inside[links.target]
+        keys.append(links.source[own] * nodes + links.target[own])
+        strength = links.gates / most if links.expression is None else links.expression.clip(0, 1)
+        strengths.append(np.asarray(strength)[own])
+    busiest = max(len(key) for key in keys)
+    share = min(1.0, maximum_links / max(busiest, 1))
+    if share < 1.0:
+        every = np.unique(np.concatenate(keys))
+        drawn = np.random.default_rng(0).permutation(len(every)) < share * len(every)
+        drawn = every[drawn]
+        for place, key in enumerate(keys):
+            own = np.isin(key, drawn)
+            keys[place], strengths[place] = key[own], strengths[place][own]
+    frames = []
+    for place, (links, key, strength) in enumerate(zip(chosen, keys, strengths, strict=True)):
+        before = keys[place - 1] if place else key
+        new = ~np.isin(key, before)
+        band = np.minimum((strength * len(BANDS)).astype(int), len(BANDS) - 1)
+        frames.append(
+            _Frame(
+                kept=[_pairs(key[~new & (band == k)], nodes) for k in range(len(BANDS))],
+                born=_pairs(key[new], nodes),
+                died=_pairs(before[~np.isin(before, key)], nodes),
+                told=_told(links, chosen[place - 1] if place else links),
+            )
+        )
+    return frames, share
+
+
+def _pairs(keys: Nodes, nodes: int) -> Nodes:
+    return np.stack([keys // nodes, keys % nodes])
+
+
+def _told(links: UnitLinks, before: UnitLinks) -> NDArray[np.int64]:
+    """What the pointer tells of every node: all its links, drawn or not."""
+    n = links.nodes
+    key, old = links.source * n + links.target, before.source * n + before.target
+    born, died = ~np.isin(key, old), ~np.isin(old, key)
+
+    def count(*ends: Nodes) -> NDArray[np.int64]:
+        return np.bincount(np.concatenate(ends), minlength=n)
+
+    into, out = count(links.target), count(links.source)
+    mean = np.full(n, -1.0)
+    if links.expression is not None:
+        level = np.asarray(links.expression, float)
+        total = np.bincount(links.source, level, n) + np.bincount(links.target, level, n)
+        np.divide(100 * total, into + out, out=mean, where=into + out > 0)
+    fresh = count(links.source[born], links.target[born])
+    gone = count(before.source[died], before.target[died])
+    return np.stack([into, out, fresh, gone, mean.round().astype(np.int64)], 1)
+
+
+def _edges(frame: _Frame, places: NDArray[Any]) -> list[dict[str, Any]]:
+    return [_segments(pairs, places) for pairs in (*frame.kept, frame.born, frame.died)]
+
+
+def _segments(pairs: Nodes, places: NDArray[Any]) -> dict[str, Any]:
+    """Ends of links with None between, as plain whole numbers."""
+    line = np.full((pairs.shape[1], 3, 2), None, dtype=object)
+    line[:, 0], line[:, 1] = places[pairs[0]], places[pairs[1]]
+    return {"x": line[..., 0].ravel().tolist(), "y": line[..., 1].ravel().tolist()}
+
+
+def _units(frame: _Frame, units: Sequence[Nodes], places: NDArray[Any]) -> dict[str, Any]:
+    drawn = np.concatenate(units)
+    told = frame.told[drawn]
+    degree = told[:, 0] + told[:, 1]
+    size = 5 + 8 * np.sqrt(degree / max(int(degree.max(initial=0)), 1))
+    return {
+        "x": places[drawn, 0].tolist(),
+        "y": places[drawn, 1].tolist(),
+        "customdata": told.tolist(),
+        "marker": {
+            "size": size.round(1).tolist(),
+            "symbol": ["circle" if links else "circle-open" for links in degree],
+        },
+    }
+
+
+def _looks(links: UnitLinks, units: Sequence[Nodes], *, known: bool) -> list[dict[str, Any]]:
+    """What does not change from frame to frame: names, colours, texts."""
+    thirds = ["0 to ⅓", "⅓ to ⅔", "⅔ to 1"]
+    unit = "expression" if known else "share of gates"
+    looks: list[dict[str, Any]] = [
+        {
+            "mode": "lines", "name": f"stays, {unit} {third}", "hoverinfo": "skip",
+            "line": {"color": tint(NEUTRAL, opacity), "width": width},
+        }
+        for (_, opacity, width), third in zip(BANDS, thirds, strict=True)
+    ]  # fmt: skip
+    looks += [
+        {"mode": "lines", "name": "born since the frame before", "hoverinfo": "skip",
+         "line": {"color": tint(BLUE, 0.9), "width": 1.6}},
+        {"mode": "lines", "name": "died since the frame before", "hoverinfo": "skip",
+         "line": {"color": tint(ORANGE, 0.85), "width": 1.2, "dash": "dot"}},
+    ]  # fmt: skip
+    columns = links.column_of()
+    drawn = np.concatenate(units)
+    mean = "<br>their mean expression: %{customdata[4]} %" if known else ""
+    looks.append(
+        {
+            "mode": "markers", "name": "units", "showlegend": False, "cliponaxis": False,
+            "text": [
+                f"{html.escape(links.columns[columns[node]].name)}, unit {node - links.columns[columns[node]].first}"
+                for node in drawn
+            ],
+            "hovertemplate": "<b>%{text}</b><br>%{customdata[0]} live links in, %{customdata[1]} out" + mean
+            + "<br>since the frame before: %{customdata[2]} born, %{customdata[3]} died<extra></extra>",
+        }
+    )  # fmt: skip
+    return looks
+
+
+def _state(links: UnitLinks, frame: _Frame) -> str:
+    """Line of text below the graph that changes with the slider."""
+    epoch = f"epoch {links.epoch}, " if links.epoch else ""
+    return (
+        f"{epoch}step {links.step:,}: {percent(links.sparsity, 1)} of all connections silenced; of the links "
+        f"drawn {frame.live:,} live, {frame.born.shape[1]:,} born, {frame.died.shape[1]:,} died"
+    )
+
+
+def _canvas(
+    links: UnitLinks, units: Sequence[Nodes], title: str, share: float, *, layered: bool
+) -> go.Figure:
+    drawn, whole = sum(map(len, units)), links.nodes
+    notes = [f"{drawn:,} of {whole:,} units"] if drawn < whole else []
+    notes += [f"{percent(share)} of their links"] if share < 1.0 else []
+    figure = new_figure(html.escape(title) + (f": {' and '.join(notes)} drawn" if notes else ""), height=760)
+    many = len(units) > MANY_COLUMNS
+    labels = []
+    for column, own in zip(links.columns, units, strict=True):
+        name, some = html.escape(column.name), f"{len(own)} of " if len(own) < column.units else ""
+        labels.append(name if many else f"{name}<br>{some}{column.units} units")
+    across = GRID / max(len(units) - 1, 1)
+    if layered:
+        figure.update_xaxes(
+            tickvals=[round(across * place) for place in range(len(units))], ticktext=labels, side="top",
+            tickangle=-35 if many else 0, showgrid=False, showline=False, ticks="",
+        )  # fmt: skip
+        figure.update_layout(margin={"t": 150 if many else 136})
+    else:
+        colours: list[Any] = np.repeat(np.arange(len(units)), [len(own) for own in units]).tolist()
+        figure.update_xaxes(visible=False)
+        figure.update_layout(coloraxis=layer_colours([column.name for column in links.columns]))
+        figure.update_layout(margin={"t": 110}, meta=None)
+        del colours
+    figure.update_xaxes(range=[-0.04 * GRID, 1.04 * GRID])
+    figure.update_yaxes(visible=False, range=[-0.1 * GRID, 1.02 * GRID])
+    figure.update_layout(
+        showlegend=True, legend={"y": 1.0, "yref": "container", "yanchor": "top"},
+        margin={"l": 24, "r": 24, "b": 8},
+    )  # fmt: skip
+    return figure
