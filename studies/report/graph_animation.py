@@ -19,8 +19,10 @@ from studies.topology_store import spread_evenly
 
 Nodes = NDArray[np.int64]
 
+HEIGHT = 760  # pixels
 GRID = 1000  # coordinates are whole numbers up to it: few characters in a page
-BANDS = (("weak", 0.25, 0.8), ("middling", 0.45, 1.0), ("strong", 0.8, 1.4))  # word, opacity, width
+BANDS = ((0.25, 0.8), (0.5, 1.0), (0.9, 1.4))  # opacity and width of a link, by thirds of its strength
+FADE_FROM = 700  # links: more of them would merge into a surface, and are drawn fainter
 MANY_COLUMNS = 8  # above, their names are set aslant
 UNIT = "#56636f"
 
@@ -53,8 +55,8 @@ def graph_animation(
     maximum_frames : int
         Frames, an even choice of ``links``.
     maximum_links : int
-        Links drawn in any one frame; where there are more, an even share of all that ever live is drawn, the
-        same ones in each frame.
+        Links drawn in any one frame. Where there are more, those live at the end are drawn and an even share
+        of the others, the same ones in each frame.
     shown : sequence of ndarray of int, optional
         Node numbers to choose from, for each column; all units by default.
     title : str
@@ -94,7 +96,10 @@ def graph_animation(
     states = [_state(snapshot, frame) for snapshot, frame in zip(chosen, frames, strict=True)]
     for trace, look in zip(pictures[-1], _looks(chosen[-1], units, known=known), strict=True):
         figure.add_trace(go.Scatter({**look, **trace}))
-    if positions is not None:
+    if positions is None:
+        figure.data[-1].marker.color = UNIT
+    else:
+        figure.data[-1].marker.color = np.repeat(np.arange(len(units)), [len(own) for own in units])
         figure.data[-1].marker.coloraxis = "coloraxis"
     figure.add_scatter(
         x=[GRID / 2], y=[-0.075 * GRID], mode="text", name="state", text=[states[-1]], hoverinfo="skip",
@@ -186,26 +191,23 @@ class _Frame:
 def _frames(
     chosen: Sequence[UnitLinks], units: Sequence[Nodes], maximum_links: int
 ) -> tuple[list[_Frame], float]:
-    """Links of every frame, and the share of them that is drawn."""
+    """Links of every frame, and the share drawn of those that do not last."""
     nodes = chosen[0].nodes
     inside = np.zeros(nodes, bool)
     inside[np.concatenate(units)] = True
-    most = max((int(links.gates.max(initial=1)) for links in chosen), default=1)
+    column = chosen[0].column_of()
+    most = np.ones(len(chosen[0].columns))  # gates of one link, by the column that it leads to
+    for links in chosen:
+        np.maximum.at(most, column[links.target], links.gates)
     keys, strengths = [], []
     for links in chosen:
         own = inside[links.source] & inside[links.target]
         keys.append(links.source[own] * nodes + links.target[own])
-        strength = links.gates / most if links.expression is None else links.expression.clip(0, 1)
-        strengths.append(np.asarray(strength)[own])
-    busiest = max(len(key) for key in keys)
-    share = min(1.0, maximum_links / max(busiest, 1))
-    if share < 1.0:
-        every = np.unique(np.concatenate(keys))
-        drawn = np.random.default_rng(0).permutation(len(every)) < share * len(every)
-        drawn = every[drawn]
-        for place, key in enumerate(keys):
-            own = np.isin(key, drawn)
-            keys[place], strengths[place] = key[own], strengths[place][own]
+        if links.expression is None:
+            strengths.append((links.gates / most[column[links.target]])[own])
+        else:
+            strengths.append(np.asarray(links.expression, float).clip(0, 1)[own])
+    share = _thin(keys, strengths, maximum_links)
     frames = []
     for place, (links, key, strength) in enumerate(zip(chosen, keys, strengths, strict=True)):
         before = keys[place - 1] if place else key
@@ -220,6 +222,24 @@ def _frames(
             )
         )
     return frames, share
+
+
+def _thin(keys: list[Nodes], strengths: list[NDArray[Any]], most: int) -> float:
+    """Leave no frame more than ``most`` links, those of the last frame before others; return their share."""
+    last = keys[-1]
+    if len(last) >= most:  # too many even at the end: an even share of all
+        last = last[:0]
+    lasting = [np.isin(key, last) for key in keys]
+    share = min(
+        (most - own.sum()) / max(len(own) - own.sum(), 1) if len(own) > most else 1.0 for own in lasting
+    )
+    if share < 1.0:
+        every = np.unique(np.concatenate(keys))
+        drawn = every[np.random.default_rng(0).permutation(len(every)) < share * len(every)]
+        for place, key in enumerate(keys):
+            own = lasting[place] | np.isin(key, drawn)
+            keys[place], strengths[place] = key[own], strengths[place][own]
+    return float(share)
 
 
 def _pairs(keys: Nodes, nodes: int) -> Nodes:
@@ -247,13 +267,18 @@ def _told(links: UnitLinks, before: UnitLinks) -> NDArray[np.int64]:
 
 
 def _edges(frame: _Frame, places: NDArray[Any]) -> list[dict[str, Any]]:
-    return [_segments(pairs, places) for pairs in (*frame.kept, frame.born, frame.died)]
+    traces = [_segments(pairs, places) for pairs in (*frame.kept, frame.born, frame.died)]
+    fade = min(1.0, max(0.3, (FADE_FROM / max(frame.live, 1)) ** 0.5))
+    for trace, (opacity, width) in zip(traces, BANDS, strict=False):
+        color = tint(NEUTRAL, round(max(0.15, fade * opacity), 3))
+        trace["line"] = {"color": color, "width": round(width * fade**0.5, 2)}
+    return traces
 
 
 def _segments(pairs: Nodes, places: NDArray[Any]) -> dict[str, Any]:
     """Ends of links with None between, as plain whole numbers."""
-    line = np.full((pairs.shape[1], 3, 2), None, dtype=object)
-    line[:, 0], line[:, 1] = places[pairs[0]], places[pairs[1]]
+    line = np.full((max(pairs.shape[1], 1), 3, 2), None, dtype=object)  # without any a gap alone: the legend
+    line[: pairs.shape[1], 0], line[: pairs.shape[1], 1] = places[pairs[0]], places[pairs[1]]  # stays as it is
     return {"x": line[..., 0].ravel().tolist(), "y": line[..., 1].ravel().tolist()}
 
 
@@ -268,6 +293,7 @@ def _units(frame: _Frame, units: Sequence[Nodes], places: NDArray[Any]) -> dict[
         "customdata": told.tolist(),
         "marker": {
             "size": size.round(1).tolist(),
+            "opacity": 1,
             "symbol": ["circle" if links else "circle-open" for links in degree],
         },
     }
@@ -276,14 +302,10 @@ def _units(frame: _Frame, units: Sequence[Nodes], places: NDArray[Any]) -> dict[
 def _looks(links: UnitLinks, units: Sequence[Nodes], *, known: bool) -> list[dict[str, Any]]:
     """What does not change from frame to frame: names, colours, texts."""
     thirds = ["0 to ⅓", "⅓ to ⅔", "⅔ to 1"]
-    unit = "expression" if known else "share of gates"
+    unit = "expression" if known else "share of its gates"
     looks: list[dict[str, Any]] = [
-        {
-            "mode": "lines", "name": f"stays, {unit} {third}", "hoverinfo": "skip",
-            "line": {"color": tint(NEUTRAL, opacity), "width": width},
-        }
-        for (_, opacity, width), third in zip(BANDS, thirds, strict=True)
-    ]  # fmt: skip
+        {"mode": "lines", "name": f"stays, {unit} {third}", "hoverinfo": "skip"} for third in thirds
+    ]
     looks += [
         {"mode": "lines", "name": "born since the frame before", "hoverinfo": "skip",
          "line": {"color": tint(BLUE, 0.9), "width": 1.6}},
@@ -321,13 +343,13 @@ def _canvas(
 ) -> go.Figure:
     drawn, whole = sum(map(len, units)), links.nodes
     notes = [f"{drawn:,} of {whole:,} units"] if drawn < whole else []
-    notes += [f"{percent(share)} of their links"] if share < 1.0 else []
-    figure = new_figure(html.escape(title) + (f": {' and '.join(notes)} drawn" if notes else ""), height=760)
+    notes += [f"{percent(share, 0)} of links that do not last"] if share < 1.0 else []
+    figure = new_figure(html.escape(title) + (f": {', '.join(notes)} drawn" if notes else ""), height=HEIGHT)
     many = len(units) > MANY_COLUMNS
     labels = []
     for column, own in zip(links.columns, units, strict=True):
         name, some = html.escape(column.name), f"{len(own)} of " if len(own) < column.units else ""
-        labels.append(name if many else f"{name}<br>{some}{column.units} units")
+        labels.append(name if many else f"{name}<br>{some}{column.units} unit{'s' * (column.units != 1)}")
     across = GRID / max(len(units) - 1, 1)
     if layered:
         figure.update_xaxes(
@@ -336,15 +358,13 @@ def _canvas(
         )  # fmt: skip
         figure.update_layout(margin={"t": 150 if many else 136})
     else:
-        colours: list[Any] = np.repeat(np.arange(len(units)), [len(own) for own in units]).tolist()
         figure.update_xaxes(visible=False)
         figure.update_layout(coloraxis=layer_colours([column.name for column in links.columns]))
-        figure.update_layout(margin={"t": 110}, meta=None)
-        del colours
+        figure.update_layout(margin={"t": 110})
     figure.update_xaxes(range=[-0.04 * GRID, 1.04 * GRID])
     figure.update_yaxes(visible=False, range=[-0.1 * GRID, 1.02 * GRID])
     figure.update_layout(
-        showlegend=True, legend={"y": 1.0, "yref": "container", "yanchor": "top"},
+        showlegend=True, legend={"y": 1 - 44 / HEIGHT, "yref": "container", "yanchor": "top"},
         margin={"l": 24, "r": 24, "b": 8},
     )  # fmt: skip
     return figure

@@ -16,7 +16,8 @@ import networkx as nx
 import numpy as np
 import plotly.graph_objects as go
 
-from studies.report.aggregation import percent
+from studies.report.graph_animation import graph_animation
+from studies.report.graph_links import links_of_digraph
 from studies.report.style import NEUTRAL, new_figure, policy_style
 from studies.topology_store import Node, Snapshot, column_totals, sample_units, spread_evenly
 
@@ -65,63 +66,36 @@ def topology_animation(
     maximum_frames: int = 24,
     title: str = "The network as it is pruned",
 ) -> go.Figure:
-    """Draw the graph at several updates with a slider; in each the units of highest degree at the end.
+    """Draw the graph at several updates with a slider, from snapshots that give digraphs.
+
+    See `studies.report.graph_animation.graph_animation`, which draws it from links as arrays.
 
     Raises
     ------
     ValueError
-        If there are no snapshots or a limit is below 1.
+        If there are no snapshots, steps do not rise, or a limit is below 1.
     """
-    if not snapshots:
-        raise ValueError(
-            "topology_animation needs at least one snapshot, got none: train with a PruningController"
-        )
+    if maximum_units < 1:
+        raise ValueError(f"maximum_units must be at least 1 unit a layer, got {maximum_units}")
     if maximum_frames < 1:
         raise ValueError(f"maximum_frames must be at least 1, got {maximum_frames}")
     chosen = spread_evenly(snapshots, maximum_frames)
-    last = chosen[-1].to_digraph()
-    shown = sample_units(last, maximum_units)
-    positions = _positions(shown)
-    figure = _canvas(last, shown, title)
-    frames = [[*_traces(s.to_digraph(), shown, positions), _state(s, len(shown))] for s in chosen]
-    figure.add_traces(frames[-1])
-    labels = [f"{snapshot.step}" for snapshot in chosen]
-    figure.frames = [go.Frame(data=data, name=label) for data, label in zip(frames, labels, strict=True)]
-    still = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
-    moving = {
-        "mode": "immediate",
-        "fromcurrent": True,
-        "frame": {"duration": 350, "redraw": True},
-        "transition": {"duration": 0},
-    }
-    figure.update_yaxes(range=[-0.08, 1.02])
-    figure.update_layout(
-        margin={"b": 160},
-        height=680,
-        sliders=[
-            {
-                "active": len(chosen) - 1,
-                "currentvalue": {"prefix": "after update at step "},
-                "pad": {"t": 34},
-                "x": 0.0,
-                "len": 1.0,
-                "steps": [
-                    {"label": label, "method": "animate", "args": [[label], still]} for label in labels
-                ],
-            }
-        ],
-        updatemenus=[
-            {
-                "type": "buttons", "direction": "left", "x": 0.0, "y": 0.0, "xanchor": "left",
-                "yanchor": "top", "pad": {"t": 116}, "showactive": False,
-                "buttons": [
-                    {"label": "Play", "method": "animate", "args": [None, moving]},
-                    {"label": "Pause", "method": "animate", "args": [[None], still]},
-                ],
-            }
-        ],
-    )  # fmt: skip
-    return figure
+    graphs = [snapshot.to_digraph() for snapshot in chosen]
+    links = [
+        links_of_digraph(graph, step=snapshot.step, sparsity=snapshot.sparsity)
+        for graph, snapshot in zip(graphs, chosen, strict=True)
+    ]
+    shown = None
+    if links:
+        sampled = sample_units(graphs[-1], maximum_units)
+        first = {place: column.first for place, column in enumerate(links[-1].columns)}
+        shown = [
+            np.array([first[place] + unit for _, unit in sampled.get(number, [])], dtype=np.int64)
+            for place, number in enumerate(column_totals(graphs[-1]))
+        ]
+    return graph_animation(
+        links, maximum_units=maximum_units, maximum_frames=maximum_frames, shown=shown, title=title
+    )
 
 
 def _positions(shown: Mapping[int, Sequence[Node]]) -> dict[Node, tuple[float, float]]:
@@ -203,18 +177,6 @@ def _traces(
         )
     )
     return traces
-
-
-def _state(snapshot: Snapshot, columns: int) -> go.Scatter:
-    """Write a line of text below the graph that moves with the slider."""
-    return go.Scatter(
-        x=[(columns - 1) / 2],
-        y=[-0.05],
-        mode="text",
-        name="state",
-        text=[f"{percent(snapshot.sparsity, 1)} of all connections silenced"],
-        hoverinfo="skip",
-    )
 
 
 def _strengths(edges: Iterable[Mapping[str, Any]]) -> list[float]:
