@@ -250,7 +250,9 @@ def _points(cloud: _Cloud, frame: int, chosen: NDArray[Any]) -> list[go.Scatter]
             marker |= {"coloraxis": "coloraxis", "opacity": 0.75}
         numbers = [own] if cloud.induction is None else [own, cloud.induction[frame, own]]
         known = "" if cloud.induction is None else ", S/K %{customdata[1]:.3g}"
-        names = None if cloud.layers is None else [html.escape(cloud.layer_names[k]) for k in cloud.layers[own]]
+        names = (
+            None if cloud.layers is None else [html.escape(cloud.layer_names[k]) for k in cloud.layers[own]]
+        )
         traces.append(
             go.Scatter(
                 x=cloud.mrna[frame, own].astype(np.float32),
@@ -258,7 +260,8 @@ def _points(cloud: _Cloud, frame: int, chosen: NDArray[Any]) -> list[go.Scatter]
                 mode="markers", name=word, marker=marker, text=names, legendgroup=word,
                 showlegend=names is None, customdata=np.stack(numbers, 1).astype(np.float32),
                 hovertemplate=f"<b>{word}</b>, connection %{{customdata[0]:d}}"
-                + ("" if names is None else " of %{text}") + f"{known}<br>m %{{x:.3f}}, p %{{y:.3f}}<extra></extra>",
+                + ("" if names is None else " of %{text}")
+                + f"{known}<br>m %{{x:.3f}}, p %{{y:.3f}}<extra></extra>",
             )
         )  # fmt: skip
     return traces
@@ -276,7 +279,8 @@ def _resting(promoter: Promoter, inductions: dict[str, float]) -> go.Scatter:
         name="resting point",
         marker={
             "symbol": ["circle" if stable else "circle-open" for _, stable, _ in found],
-            "size": 11, "color": PINK, "line": {"width": 2, "color": ["white" if s else PINK for _, s, _ in found]},
+            "size": 11, "color": PINK,
+            "line": {"width": 2, "color": ["white" if stable else PINK for _, stable, _ in found]},
         },
         text=[f"{word} at S/K = {number(s)}" for word, (_, _, s) in zip(words, found, strict=True)],
         hovertemplate="resting point, %{text}<br>m = p = %{y:.4f}<extra></extra>",

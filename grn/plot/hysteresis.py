@@ -162,7 +162,8 @@ def _branch(promoter: Promoter, low: float, high: float, name: str, color: str, 
     levels = low + (high - low) * ease
     return go.Scatter(
         x=promoter.induction_at_rest(levels).astype(np.float32), y=levels.astype(np.float32), mode="lines",
-        name=name, line={"color": color, "width": 1.8 if dash == "dash" else 3, "dash": dash, "simplify": False},
+        name=name,
+        line={"color": color, "width": 1.8 if dash == "dash" else 3, "dash": dash, "simplify": False},
         hovertemplate=f"{name}: a gene rests at expression %{{y:.3f}}<br>under induction S/K %{{x:.4g}}"
         "<extra></extra>",
     )  # fmt: skip

@@ -44,7 +44,7 @@ def add_playback(figure: go.Figure, *, prefix: str = "", milliseconds: int = 500
         raise ValueError(f"an animation needs frames with names that differ, got {names}")
     if milliseconds <= 0:
         raise ValueError(f"milliseconds a frame must be positive, got {milliseconds}")
-    timing = {"mode": "immediate", "transition": {"duration": 0}}
+    timing: dict[str, object] = {"mode": "immediate", "transition": {"duration": 0}}
     still = {**timing, "frame": {"duration": 0, "redraw": True}}
     moving = {**timing, "fromcurrent": True, "frame": {"duration": milliseconds, "redraw": True}}
     figure.update_layout(

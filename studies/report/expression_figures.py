@@ -10,6 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from studies.report.graph_frames import even_choice
 from studies.report.style import NEUTRAL, new_figure
 
 Order = Literal["silencing", "expression"]
@@ -36,10 +37,11 @@ def expression_heatmap(
     height: int = 620,
     title: str = "Expression of single connections over training",
 ) -> go.Figure:
-    """Map the expression of sampled connections: live ones from yellow to blue, silenced ones from white to pink.
+    """Map the expression of sampled connections over training, live and silenced in different colours.
 
-    Rows stand together by layer, the first at the top. Values are kept to a hundredth, one byte each: 2,000
-    rows by 200 columns take half a megabyte.
+    Live ones go from yellow to dark blue, silenced ones from white to pink. Rows stand together by layer, the
+    first at the top. Values are kept to a hundredth, one byte each: 2,000 rows by 200 columns take half a
+    megabyte.
 
     Parameters
     ----------
@@ -90,8 +92,8 @@ def expression_heatmap(
             raise ValueError(f"{name} must be at least 1, got {limit}")
     rows = row_order(p, on, layers, order)
     whole = len(rows)
-    rows = rows[_even(whole, maximum_rows)]
-    columns = _even(len(updates), maximum_columns)
+    rows = rows[even_choice(whole, maximum_rows)]
+    columns = even_choice(len(updates), maximum_columns)
     parts = []
     if len(rows) < whole:
         parts.append(f"{len(rows):,} of {whole:,} connections")
@@ -157,7 +159,7 @@ def _checked(
         )
     if updates.shape != (len(p),) or bool((np.diff(updates) <= 0).any()):
         raise ValueError(
-            f"steps must rise and be one for each of the {len(p)} updates, got {str(updates.tolist()):.60}"
+            f"steps must rise and be one for each of the {len(p)} updates, got {updates.tolist()!s:.60}"
         )
     if layers.shape != (p.shape[1],) or not np.issubdtype(layers.dtype, np.integer) or layers.min() < 0:
         raise ValueError(
@@ -173,11 +175,6 @@ def _checked(
         bad = p[(p < 0) | np.isinf(p)][0]
         raise ValueError(f"expression must be a finite level of at least 0, or NaN where unknown, got {bad}")
     return updates, p, on, layers.astype(np.int64)
-
-
-def _even(count: int, most: int) -> NDArray[np.int64]:
-    """Up to ``most`` of ``count`` places, evenly spread, the first and the last among them."""
-    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
 
 
 def _coded(level: NDArray[np.float64], live: NDArray[np.bool_]) -> NDArray[Any]:

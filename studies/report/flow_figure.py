@@ -14,12 +14,14 @@ from grn.plot.playback import add_playback
 from grn.plot.style import BLUE, new_figure, tint
 from pruning.topology import LayerTopology, UnitLinks, Wiring
 from studies.report.aggregation import percent
+from studies.report.graph_frames import check_series, even_choice, frame_names
 
 Measure = Literal["share", "gates"]
 Gates = NDArray[np.int64]
 
-LIVE, SILENCED, NODE = tint(BLUE, 0.75), "rgba(128,128,128,0.18)", "#56636f"
-STANDING_FROM = 9  # columns from which the flow runs downwards, where names have room
+LIVE, SILENCED = tint(BLUE, 0.75), "rgba(128,128,128,0.16)"  # bands: dark and pale in grey print, too
+NODE = "#c3cbd3"
+STOREY = 48  # pixels a column
 
 
 def flow_figure(
@@ -71,37 +73,31 @@ def flow_figure(
     if maximum_frames < 1:
         raise ValueError(f"maximum_frames must be at least 1, got {maximum_frames}")
     whole = _checked(links, possible)
-    chosen = [links[k] for k in np.unique(np.linspace(0, len(links) - 1, maximum_frames).round().astype(int))]
-    standing = len(chosen[0].columns) >= STANDING_FROM
-    height = 120 + 46 * len(chosen[0].columns) if standing else 480
+    chosen = [links[place] for place in even_choice(len(links), maximum_frames)]
+    height = 130 + STOREY * len(chosen[0].columns)
     titles = [f"{html.escape(title)}: {percent(one.sparsity, 1)} silenced" for one in chosen]
     figure = new_figure(titles[-1], height=height)
-    pictures = [_sankey(snapshot, whole, measure, standing=standing) for snapshot in chosen]
+    pictures = [_sankey(snapshot, whole, measure) for snapshot in chosen]
     figure.add_trace(pictures[-1])
     unit = "share of the gates that lead to a layer" if measure == "share" else "gates"
     figure.update_layout(
-        margin={"t": 96, "l": 24, "r": 150 if standing else 40, "b": 24},
+        margin={"t": 96, "l": 24, "r": 24, "b": 24},
         annotations=[
             {
                 "text": f"<b style='color:{BLUE}'>■</b> live   <b style='color:#c9cdd2'>■</b> silenced   "
                 f"(width: {unit})",
-                "xref": "paper", "yref": "container", "x": 0, "y": 1 - 52 / height, "xanchor": "left",
+                "xref": "paper", "yref": "paper", "x": 0, "y": 1, "yshift": 30, "xanchor": "left",
             }
         ],
     )  # fmt: skip
     if len(chosen) > 1:
         figure.update_layout(height=height + 110)
-        epochs = [snapshot.epoch for snapshot in chosen]
-        by_epoch = all(a < b for a, b in zip(epochs, epochs[1:], strict=False))
+        prefix, names = frame_names(chosen)
         figure.frames = [
-            go.Frame(
-                name=str(snapshot.epoch if by_epoch else snapshot.step),
-                data=[picture],
-                layout={"title": {"text": words}},
-            )
-            for snapshot, picture, words in zip(chosen, pictures, titles, strict=True)
+            go.Frame(name=name, data=[picture], layout={"title": {"text": words}})
+            for name, picture, words in zip(names, pictures, titles, strict=True)
         ]
-        add_playback(figure, prefix="after epoch " if by_epoch else "after step ", milliseconds=700)
+        add_playback(figure, prefix=prefix, milliseconds=700)
     return figure
 
 
@@ -135,7 +131,8 @@ def possible_gates(layers: Sequence[LayerTopology], wiring: Wiring, links: UnitL
     >>> fc = LayerTopology(name="fc", outputs=3, inputs=2, groups=1, layout=(1, 3, 2, 1), live=6, total=6)
     >>> columns = (Column(name="input", units=2, first=0), Column(name="fc", units=3, first=2))
     >>> none = np.empty(0, int)
-    >>> possible_gates([fc], chain_wiring([fc]), UnitLinks(columns=columns, source=none, target=none, gates=none))
+    >>> links = UnitLinks(columns=columns, source=none, target=none, gates=none)
+    >>> possible_gates([fc], chain_wiring([fc]), links)
     array([[0, 6],
            [0, 0]])
     """
@@ -172,16 +169,7 @@ def live_gates(links: UnitLinks) -> Gates:
 
 
 def _checked(links: Sequence[UnitLinks], possible: Gates) -> Gates:
-    if not links:
-        raise ValueError("a flow needs at least one snapshot's links, got none: train with a PruningController")
-    for before, after in zip(links, links[1:], strict=False):
-        if before.columns != after.columns:
-            raise ValueError(
-                f"all snapshots must be of one network, got other columns at steps {before.step} "
-                f"and {after.step}"
-            )
-        if before.step >= after.step:
-            raise ValueError(f"steps must rise from one snapshot to the next, got {before.step}, {after.step}")
+    check_series(links)
     whole = np.asarray(possible)
     names = [column.name for column in links[0].columns]
     if whole.shape != (len(names), len(names)) or not np.issubdtype(whole.dtype, np.integer):
@@ -196,31 +184,31 @@ def _checked(links: Sequence[UnitLinks], possible: Gates) -> Gates:
         if (live > whole).any():
             a, b = np.argwhere(live > whole)[0]
             raise ValueError(
-                f"possible must be at least what is live, got {whole[a, b]} from {names[a]!r} to {names[b]!r}, "
-                f"where {live[a, b]} are live after step {snapshot.step}"
+                f"possible must be at least what is live, got {whole[a, b]} from {names[a]!r} to "
+                f"{names[b]!r}, where {live[a, b]} are live after step {snapshot.step}"
             )
     return whole.astype(np.int64)
 
 
-def _sankey(links: UnitLinks, whole: Gates, measure: Measure, *, standing: bool) -> go.Sankey:
-    """Two bands between any two columns with gates: live over silenced."""
+def _sankey(links: UnitLinks, whole: Gates, measure: Measure) -> go.Sankey:
+    """Two bands side by side between any two columns with gates: live, silenced.
+
+    Together they are as wide in every frame, so that nothing moves but the border between them.
+    """
     live = live_gates(links)
     sources, targets = whole.nonzero()
     both = np.stack([live[sources, targets], (whole - live)[sources, targets]], 1)
-    into = whole.sum(0)[targets]
-    value = 100 * both / into[:, None] if measure == "share" else both
-    names = [column.name for column in links.columns]
-    shares = both[:, 0] / both.sum(1)
+    value = 100 * both / whole.sum(0)[targets][:, None] if measure == "share" else both
+    names = [html.escape(column.name) for column in links.columns]
     told = [
-        f"{html.escape(names[a])} → {html.escape(names[b])}<br>{on:,} of {on + off:,} gates live "
-        f"({percent(share, 2)})"
-        for a, b, (on, off), share in zip(sources, targets, both.tolist(), shares, strict=True)
+        f"{names[a]} → {names[b]}<br>{on:,} of {on + off:,} gates live ({percent(on / (on + off), 2)})"
+        for a, b, (on, off) in zip(sources, targets, both.tolist(), strict=True)
     ]
     return go.Sankey(
-        orientation="v" if standing else "h",
+        orientation="v",
         node={
-            "label": _labels(links, live, whole), "color": NODE, "pad": 14, "thickness": 14,
-            "line": {"width": 0}, "customdata": _units_told(links, live, whole),
+            "label": _labels(links, live, whole), "color": NODE, "pad": 18, "thickness": 18,
+            "align": "left", "line": {"width": 0}, "customdata": _units_told(links, live, whole),
             "hovertemplate": "%{customdata}<extra></extra>",
         },
         link={

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,15 @@ from grn.plot.playback import add_playback
 from grn.plot.style import BLUE, NEUTRAL, ORANGE, layer_colours, new_figure, tint
 from pruning.topology import UnitLinks
 from studies.report.aggregation import percent
-from studies.topology_store import spread_evenly
-
-Nodes = NDArray[np.int64]
+from studies.report.graph_frames import (
+    FrameLinks,
+    Nodes,
+    check_series,
+    choose_units,
+    even_choice,
+    frame_links,
+    frame_names,
+)
 
 HEIGHT = 760  # pixels
 GRID = 1000  # coordinates are whole numbers up to it: few characters in a page
@@ -85,14 +90,18 @@ def graph_animation(
     >>> [frame.name for frame in figure.frames], figure.data[-1].text
     (['0', '50'], ('step 50: 0.0 % of all connections silenced; of the links drawn 1 live, 0 born, 1 died',))
     """
-    _check(links, maximum_units, maximum_frames, maximum_links)
-    chosen = spread_evenly(links, maximum_frames)
+    limits = {"units": maximum_units, "frames": maximum_frames, "links": maximum_links}
+    for name, limit in limits.items():
+        if limit < 1:
+            raise ValueError(f"maximum_{name} must be at least 1, got {limit}")
+    check_series(links)
+    chosen = [links[place] for place in even_choice(len(links), maximum_frames)]
     units = choose_units(chosen[-1], maximum_units, shown)
     places = _places(chosen[-1], units, positions)
-    frames, share = _frames(chosen, units, maximum_links)
+    frames, share = frame_links(chosen, units, maximum_links, len(BANDS))
     figure = _canvas(chosen[-1], units, title, share, layered=positions is None)
     known = all(frame.expression is not None for frame in chosen)
-    pictures = [_edges(frame, places) + [_units(frame, units, places)] for frame in frames]
+    pictures = [[*_edges(frame, places), _units(frame, units, places)] for frame in frames]
     states = [_state(snapshot, frame) for snapshot, frame in zip(chosen, frames, strict=True)]
     for trace, look in zip(pictures[-1], _looks(chosen[-1], units, known=known), strict=True):
         figure.add_trace(go.Scatter({**look, **trace}))
@@ -105,51 +114,13 @@ def graph_animation(
         x=[GRID / 2], y=[-0.075 * GRID], mode="text", name="state", text=[states[-1]], hoverinfo="skip",
         showlegend=False,
     )  # fmt: skip
-    epochs = [snapshot.epoch for snapshot in chosen]
-    by_epoch = len(chosen) > 1 and all(a < b for a, b in zip(epochs, epochs[1:], strict=False))
+    prefix, names = frame_names(chosen)
     figure.frames = [
-        go.Frame(
-            name=str(snapshot.epoch if by_epoch else snapshot.step),
-            data=[*map(go.Scatter, picture), go.Scatter(text=[state])],
-        )
-        for snapshot, picture, state in zip(chosen, pictures, states, strict=True)
+        go.Frame(name=name, data=[*map(go.Scatter, picture), go.Scatter(text=[state])])
+        for name, picture, state in zip(names, pictures, states, strict=True)
     ]
-    add_playback(figure, prefix="after epoch " if by_epoch else "after step ", milliseconds=700)
+    add_playback(figure, prefix=prefix, milliseconds=700)
     return figure
-
-
-def choose_units(
-    links: UnitLinks, maximum_units: int, shown: Sequence[Nodes] | None = None
-) -> list[Nodes]:
-    """Node numbers to draw of each column: those with most links, ties by number, in their order."""
-    degree = np.bincount(np.concatenate([links.source, links.target]), minlength=links.nodes)
-    chosen = []
-    for place, column in enumerate(links.columns):
-        own = np.arange(column.first, column.first + column.units) if shown is None else shown[place]
-        chosen.append(np.sort(own[np.argsort(-degree[own], kind="stable")[:maximum_units]]))
-    return chosen
-
-
-def _check(
-    links: Sequence[UnitLinks], maximum_units: int, maximum_frames: int, maximum_links: int
-) -> None:
-    for name, limit in (
-        ("maximum_units", maximum_units), ("maximum_frames", maximum_frames), ("maximum_links", maximum_links)
-    ):  # fmt: skip
-        if limit < 1:
-            raise ValueError(f"{name} must be at least 1, got {limit}")
-    if not links:
-        raise ValueError("an animation needs at least one snapshot, got none: train with a PruningController")
-    for before, after in zip(links, links[1:], strict=False):
-        if before.columns != after.columns:
-            raise ValueError(
-                f"all snapshots must be of one network, got other columns at steps {before.step} "
-                f"and {after.step}"
-            )
-        if before.step >= after.step:
-            raise ValueError(f"steps must rise from one snapshot to the next, got {before.step}, {after.step}")
-    if links[0].nodes == 0:
-        raise ValueError("the graph must have at least one unit, got an empty one")
 
 
 def _places(links: UnitLinks, units: Sequence[Nodes], positions: ArrayLike | None) -> NDArray[Any]:
@@ -174,99 +145,7 @@ def _places(links: UnitLinks, units: Sequence[Nodes], positions: ArrayLike | Non
     return places
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Frame:
-    """Links drawn at one update, as pairs of nodes (2, links)."""
-
-    kept: list[Nodes]  # a band of strength each
-    born: Nodes
-    died: Nodes
-    told: NDArray[np.int64]  # (nodes, 5): links in, out, born, died, mean expression in percent or -1
-
-    @property
-    def live(self) -> int:
-        return sum(band.shape[1] for band in self.kept) + self.born.shape[1]
-
-
-def _frames(
-    chosen: Sequence[UnitLinks], units: Sequence[Nodes], maximum_links: int
-) -> tuple[list[_Frame], float]:
-    """Links of every frame, and the share drawn of those that do not last."""
-    nodes = chosen[0].nodes
-    inside = np.zeros(nodes, bool)
-    inside[np.concatenate(units)] = True
-    column = chosen[0].column_of()
-    most = np.ones(len(chosen[0].columns))  # gates of one link, by the column that it leads to
-    for links in chosen:
-        np.maximum.at(most, column[links.target], links.gates)
-    keys, strengths = [], []
-    for links in chosen:
-        own = inside[links.source] & inside[links.target]
-        keys.append(links.source[own] * nodes + links.target[own])
-        if links.expression is None:
-            strengths.append((links.gates / most[column[links.target]])[own])
-        else:
-            strengths.append(np.asarray(links.expression, float).clip(0, 1)[own])
-    share = _thin(keys, strengths, maximum_links)
-    frames = []
-    for place, (links, key, strength) in enumerate(zip(chosen, keys, strengths, strict=True)):
-        before = keys[place - 1] if place else key
-        new = ~np.isin(key, before)
-        band = np.minimum((strength * len(BANDS)).astype(int), len(BANDS) - 1)
-        frames.append(
-            _Frame(
-                kept=[_pairs(key[~new & (band == k)], nodes) for k in range(len(BANDS))],
-                born=_pairs(key[new], nodes),
-                died=_pairs(before[~np.isin(before, key)], nodes),
-                told=_told(links, chosen[place - 1] if place else links),
-            )
-        )
-    return frames, share
-
-
-def _thin(keys: list[Nodes], strengths: list[NDArray[Any]], most: int) -> float:
-    """Leave no frame more than ``most`` links, those of the last frame before others; return their share."""
-    last = keys[-1]
-    if len(last) >= most:  # too many even at the end: an even share of all
-        last = last[:0]
-    lasting = [np.isin(key, last) for key in keys]
-    share = min(
-        (most - own.sum()) / max(len(own) - own.sum(), 1) if len(own) > most else 1.0 for own in lasting
-    )
-    if share < 1.0:
-        every = np.unique(np.concatenate(keys))
-        drawn = every[np.random.default_rng(0).permutation(len(every)) < share * len(every)]
-        for place, key in enumerate(keys):
-            own = lasting[place] | np.isin(key, drawn)
-            keys[place], strengths[place] = key[own], strengths[place][own]
-    return float(share)
-
-
-def _pairs(keys: Nodes, nodes: int) -> Nodes:
-    return np.stack([keys // nodes, keys % nodes])
-
-
-def _told(links: UnitLinks, before: UnitLinks) -> NDArray[np.int64]:
-    """What the pointer tells of every node: all its links, drawn or not."""
-    n = links.nodes
-    key, old = links.source * n + links.target, before.source * n + before.target
-    born, died = ~np.isin(key, old), ~np.isin(old, key)
-
-    def count(*ends: Nodes) -> NDArray[np.int64]:
-        return np.bincount(np.concatenate(ends), minlength=n)
-
-    into, out = count(links.target), count(links.source)
-    mean = np.full(n, -1.0)
-    if links.expression is not None:
-        level = np.asarray(links.expression, float)
-        total = np.bincount(links.source, level, n) + np.bincount(links.target, level, n)
-        np.divide(100 * total, into + out, out=mean, where=into + out > 0)
-    fresh = count(links.source[born], links.target[born])
-    gone = count(before.source[died], before.target[died])
-    return np.stack([into, out, fresh, gone, mean.round().astype(np.int64)], 1)
-
-
-def _edges(frame: _Frame, places: NDArray[Any]) -> list[dict[str, Any]]:
+def _edges(frame: FrameLinks, places: NDArray[Any]) -> list[dict[str, Any]]:
     traces = [_segments(pairs, places) for pairs in (*frame.kept, frame.born, frame.died)]
     fade = min(1.0, max(0.3, (FADE_FROM / max(frame.live, 1)) ** 0.5))
     for trace, (opacity, width) in zip(traces, BANDS, strict=False):
@@ -278,11 +157,14 @@ def _edges(frame: _Frame, places: NDArray[Any]) -> list[dict[str, Any]]:
 def _segments(pairs: Nodes, places: NDArray[Any]) -> dict[str, Any]:
     """Ends of links with None between, as plain whole numbers."""
     line = np.full((max(pairs.shape[1], 1), 3, 2), None, dtype=object)  # without any a gap alone: the legend
-    line[: pairs.shape[1], 0], line[: pairs.shape[1], 1] = places[pairs[0]], places[pairs[1]]  # stays as it is
+    line[: pairs.shape[1], 0], line[: pairs.shape[1], 1] = (
+        places[pairs[0]],
+        places[pairs[1]],
+    )  # stays as it is
     return {"x": line[..., 0].ravel().tolist(), "y": line[..., 1].ravel().tolist()}
 
 
-def _units(frame: _Frame, units: Sequence[Nodes], places: NDArray[Any]) -> dict[str, Any]:
+def _units(frame: FrameLinks, units: Sequence[Nodes], places: NDArray[Any]) -> dict[str, Any]:
     drawn = np.concatenate(units)
     told = frame.told[drawn]
     degree = told[:, 0] + told[:, 1]
@@ -312,15 +194,14 @@ def _looks(links: UnitLinks, units: Sequence[Nodes], *, known: bool) -> list[dic
         {"mode": "lines", "name": "died since the frame before", "hoverinfo": "skip",
          "line": {"color": tint(ORANGE, 0.85), "width": 1.2, "dash": "dot"}},
     ]  # fmt: skip
-    columns = links.column_of()
-    drawn = np.concatenate(units)
     mean = "<br>their mean expression: %{customdata[4]} %" if known else ""
     looks.append(
         {
             "mode": "markers", "name": "units", "showlegend": False, "cliponaxis": False,
             "text": [
-                f"{html.escape(links.columns[columns[node]].name)}, unit {node - links.columns[columns[node]].first}"
-                for node in drawn
+                f"{html.escape(column.name)}, unit {node - column.first}"
+                for column, own in zip(links.columns, units, strict=True)
+                for node in own
             ],
             "hovertemplate": "<b>%{text}</b><br>%{customdata[0]} live links in, %{customdata[1]} out" + mean
             + "<br>since the frame before: %{customdata[2]} born, %{customdata[3]} died<extra></extra>",
@@ -329,7 +210,7 @@ def _looks(links: UnitLinks, units: Sequence[Nodes], *, known: bool) -> list[dic
     return looks
 
 
-def _state(links: UnitLinks, frame: _Frame) -> str:
+def _state(links: UnitLinks, frame: FrameLinks) -> str:
     """Line of text below the graph that changes with the slider."""
     epoch = f"epoch {links.epoch}, " if links.epoch else ""
     return (
