@@ -30,8 +30,7 @@ def named(figure, name):
 def test_promoter_among_neighbours_is_that_of_equation_one(a, c, r, induction, n, basal):
     kinetics = Kinetics(hill_coefficient=n, basal=basal)
     promoter = Promoter(kinetics=kinetics, autoactivation=a, cooperation=c, neighbourhood=r)
-    # two genes in a row whose mean is r: p and 2r - p give the neighbourhood (r + p)/2 of a 1 x 2 block,
-    # so ask Eq. 1 with equal levels, where every mean is r
+    # with equal levels every mean over neighbours is r
     protein = torch.full((4,), r, dtype=torch.float64)
     block = Cooperation(strength=c, blocks=[ConnectionBlock(outputs=2, inputs=2)])
     x = promoter_input(

@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def test_live_and_silenced_differ_in_grey_print():
     scale = expression_heatmap(STEPS, LEVELS, LIVE, LAYER).data[0].colorscale
     live = [grey(colour) for at, colour in scale if at > 0.4999]
     silenced = [grey(colour) for at, colour in scale if at < 0.4999]
-    assert all(a > b for a, b in zip(live, live[1:], strict=False))  # darker with expression
+    assert all(a > b for a, b in pairwise(live))  # darker with expression
     assert live[-1] < 60
     assert min(silenced) > 150
 
