@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import plotly.graph_objects as go
 
+from grn.plot.playback import ROOM
 from pruning.checkpoint import write_atomically
 
 FORMATS = ("png", "svg")
@@ -135,9 +136,11 @@ def check_kaleido() -> None:
 def _still(figure: go.Figure) -> go.Figure:
     """Copy of a figure on white, without what only a pointer can use."""
     copy = go.Figure(figure.data, figure.layout)
-    copy.update_layout(paper_bgcolor="white", plot_bgcolor="white", sliders=[], updatemenus=[])
-    if figure.layout.sliders:
-        copy.update_layout(margin_b=24)
+    copy.update_layout(paper_bgcolor="white", plot_bgcolor="white")
+    if copy.layout.sliders:
+        below = copy.layout.margin.b
+        copy.layout.margin.b = None if below is None else max(below - ROOM, 24)
+    copy.layout.sliders = copy.layout.updatemenus = ()
     return copy
 
 
