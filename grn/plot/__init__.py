@@ -1,5 +1,7 @@
 """Pictures of gene networks as plotly figures: courses, phase planes, bifurcation diagrams, graphs.
 
+`cloud_plane` and `hysteresis_loop` draw many genes of Eq. 1, the others an explicit network.
+
 >>> from grn import plot
 >>> from grn.networks import circuits
 >>> from grn.networks.simulate import simulate
@@ -9,8 +11,17 @@
 """
 
 from grn.plot.bifurcations import bifurcation
+from grn.plot.cloud import cloud_plane
 from grn.plot.graph import regulatory_graph
+from grn.plot.hysteresis import hysteresis_loop
 from grn.plot.phase import phase_plane
 from grn.plot.series import trajectories
 
-__all__ = ["bifurcation", "phase_plane", "regulatory_graph", "trajectories"]
+__all__ = [
+    "bifurcation",
+    "cloud_plane",
+    "hysteresis_loop",
+    "phase_plane",
+    "regulatory_graph",
+    "trajectories",
+]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-QUANTILES = {0.1: "low", 0.5: "median", 0.9: "high"}  # inductions drawn
+QUANTILES = {"low S/K": 0.1, "median S/K": 0.5, "high S/K": 0.9}  # inductions drawn
 DASHES = ("dot", "solid", "dashdot")
 LEVELS = 121  # points of a nullcline
 
@@ -211,8 +211,8 @@ def _levels(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Array:
 def _inductions(promoter: Promoter, induction: Array | None) -> dict[str, float]:
     """Inductions S/K whose nullclines are drawn, by what they are."""
     if induction is not None:
-        values = np.quantile(induction, list(QUANTILES))
-        return {f"{word} S/K": float(s) for word, s in zip(QUANTILES.values(), values, strict=True)}
+        values = np.quantile(induction, list(QUANTILES.values()))
+        return {word: float(s) for word, s in zip(QUANTILES, values, strict=True)}
     window = hysteresis_thresholds(promoter.kinetics, promoter.memory)
     if window is None:
         return {"S/K = 1": 1.0}
@@ -226,10 +226,11 @@ def _inductions(promoter: Promoter, induction: Array | None) -> dict[str, float]
 def _nullcline(promoter: Promoter, induction: float, word: str, dash: str) -> go.Scatter:
     p = np.linspace(0, 1.1, LEVELS)
     m = promoter.activity(induction, p)
+    told = f"quantile {QUANTILES[word]:g} of all" if word in QUANTILES else word
     return go.Scatter(
         x=m.astype(np.float32), y=p.astype(np.float32), mode="lines", name=f"mRNA rests, {word}",
         line={"color": BLUE, "width": 2.5 if dash == "solid" else 2, "dash": dash},
-        text=[f"S/K = {number(induction)} ({word})"] * LEVELS,
+        text=[f"S/K = {number(induction)}, {told}"] * LEVELS,
         hovertemplate="mRNA does not change at m %{x:.3f}, p %{y:.3f}<br>under %{text}<extra></extra>",
     )  # fmt: skip
 

@@ -40,6 +40,7 @@ def graph_animation(
     maximum_frames: int = 12,
     maximum_links: int = 3000,
     shown: Sequence[Nodes] | None = None,
+    sampled: bool = False,
     title: str = "The network as it is pruned",
 ) -> go.Figure:
     """Draw the graph of units at several updates with a slider and a play button.
@@ -64,6 +65,8 @@ def graph_animation(
         of the others, the same ones in each frame.
     shown : sequence of ndarray of int, optional
         Node numbers to choose from, for each column; all units by default.
+    sampled : bool
+        Whether ``links`` holds those between some units alone, so that what the pointer counts is of those.
     title : str
         Above the figure.
 
@@ -103,7 +106,9 @@ def graph_animation(
     known = all(frame.expression is not None for frame in chosen)
     pictures = [[*_edges(frame, places), _units(frame, units, places)] for frame in frames]
     states = [_state(snapshot, frame) for snapshot, frame in zip(chosen, frames, strict=True)]
-    for trace, look in zip(pictures[-1], _looks(chosen[-1], units, known=known), strict=True):
+    for trace, look in zip(
+        pictures[-1], _looks(chosen[-1], units, known=known, sampled=sampled), strict=True
+    ):
         figure.add_trace(go.Scatter({**look, **trace}))
     if positions is None:
         figure.data[-1].marker.color = UNIT
@@ -181,7 +186,7 @@ def _units(frame: FrameLinks, units: Sequence[Nodes], places: NDArray[Any]) -> d
     }
 
 
-def _looks(links: UnitLinks, units: Sequence[Nodes], *, known: bool) -> list[dict[str, Any]]:
+def _looks(links: UnitLinks, units: Sequence[Nodes], *, known: bool, sampled: bool) -> list[dict[str, Any]]:
     """What does not change from frame to frame: names, colours, texts."""
     thirds = ["0 to ⅓", "⅓ to ⅔", "⅔ to 1"]
     unit = "expression" if known else "share of its gates"
@@ -190,10 +195,11 @@ def _looks(links: UnitLinks, units: Sequence[Nodes], *, known: bool) -> list[dic
     ]
     looks += [
         {"mode": "lines", "name": "born since the frame before", "hoverinfo": "skip",
-         "line": {"color": tint(BLUE, 0.9), "width": 1.6}},
+         "line": {"color": tint(BLUE, 0.95), "width": 2.6}},
         {"mode": "lines", "name": "died since the frame before", "hoverinfo": "skip",
          "line": {"color": tint(ORANGE, 0.85), "width": 1.2, "dash": "dot"}},
     ]  # fmt: skip
+    among = ", of those between the units stored" if sampled else ""
     mean = "<br>their mean expression: %{customdata[4]} %" if known else ""
     looks.append(
         {
@@ -203,7 +209,7 @@ def _looks(links: UnitLinks, units: Sequence[Nodes], *, known: bool) -> list[dic
                 for column, own in zip(links.columns, units, strict=True)
                 for node in own
             ],
-            "hovertemplate": "<b>%{text}</b><br>%{customdata[0]} live links in, %{customdata[1]} out" + mean
+            "hovertemplate": "<b>%{text}</b><br>%{customdata[0]} live links in, %{customdata[1]} out" + among + mean
             + "<br>since the frame before: %{customdata[2]} born, %{customdata[3]} died<extra></extra>",
         }
     )  # fmt: skip

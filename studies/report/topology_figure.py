@@ -94,7 +94,12 @@ def topology_animation(
             for place, number in enumerate(column_totals(graphs[-1]))
         ]
     return graph_animation(
-        links, maximum_units=maximum_units, maximum_frames=maximum_frames, shown=shown, title=title
+        links,
+        maximum_units=maximum_units,
+        maximum_frames=maximum_frames,
+        shown=shown,
+        sampled=bool(links) and "column_units" in graphs[-1].graph,
+        title=title,
     )
 
 

@@ -165,8 +165,8 @@ def make_snapshot(layers, masks, step=1):
     flat = np.concatenate([mask.ravel() for mask in masks])
     return TopologySnapshot(
         step=step, epoch=0, sparsity=1 - flat.mean(), target_sparsity=0.0, live=int(flat.sum()), born=0,
-        died=0, lifetime=None, threshold=None, layers=tuple(layers), sample_live=flat[:1], sample_expression=None,
-        packed_masks=np.packbits(flat),
+        died=0, lifetime=None, threshold=None, layers=tuple(layers), sample_live=flat[:1],
+        sample_expression=None, packed_masks=np.packbits(flat),
     )  # fmt: skip
 
 
