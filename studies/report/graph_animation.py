@@ -209,7 +209,8 @@ def _looks(links: UnitLinks, units: Sequence[Nodes], *, known: bool, sampled: bo
                 for column, own in zip(links.columns, units, strict=True)
                 for node in own
             ],
-            "hovertemplate": "<b>%{text}</b><br>%{customdata[0]} live links in, %{customdata[1]} out" + among + mean
+            "hovertemplate": "<b>%{text}</b><br>%{customdata[0]} live links in, %{customdata[1]} out"
+            + among + mean
             + "<br>since the frame before: %{customdata[2]} born, %{customdata[3]} died<extra></extra>",
         }
     )  # fmt: skip
