@@ -1,4 +1,4 @@
-"""Has a distribution of expression two humps, as where genes are bistable?"""
+"""Whether a distribution, such as that of expression, has two humps, as where genes are bistable."""
 
 import math
 from dataclasses import dataclass
@@ -78,8 +78,8 @@ def find_humps(values: ArrayLike, *, bins: int = 50, limits: tuple[float, float]
 def find_humps_of_histogram(counts: ArrayLike, edges: ArrayLike) -> Humps:
     """Look for two humps in a histogram.
 
-    Moments are those of the bins' centres. The histogram is smoothed with the weights 1, 2, 1 to find the humps;
-    of all valleys the one counts that has the largest drop from the lower of the highest points on its sides.
+    Moments are those of the bins' centres. The histogram is smoothed with the weights 1, 2, 1 to find the
+    humps; of all valleys the one counts that has the largest drop from the lower of the highest points on its sides.
 
     Parameters
     ----------
@@ -176,4 +176,4 @@ def _ashman_d(sides: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> f
         for (places, heights), mean in zip(sides, means, strict=True)
     ]
     spread = math.sqrt(sum(variances))
-    return math.sqrt(2) * abs(means[1] - means[0]) / spread if spread > 0 else math.inf
+    return math.sqrt(2) * (means[1] - means[0]) / spread if spread > 0 else math.inf

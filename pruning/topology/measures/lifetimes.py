@@ -101,8 +101,8 @@ def kaplan_meier(durations: ArrayLike, observed: ArrayLike, weights: ArrayLike |
     if not np.isfinite(length).all() or length.min() < 0 or not weight.min() > 0:
         raise ValueError("durations must be finite and at least 0, and weights positive")
     times, place = np.unique(length, return_inverse=True)
-    died = np.bincount(place, weights=weight * seen)
-    left = np.bincount(place, weights=weight)
+    died = np.bincount(place, weights=weight * seen).astype(np.float64)
+    left = np.bincount(place, weights=weight).astype(np.float64)
     at_risk = np.cumsum(left[::-1])[::-1]
     happened = died > 0
     times, died, at_risk = times[happened], died[happened], at_risk[happened]

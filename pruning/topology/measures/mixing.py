@@ -1,4 +1,4 @@
-"""Do units with many links link to units with many links?"""
+"""Whether units with many links link to units with many links."""
 
 import math
 

@@ -1,8 +1,6 @@
-"""Clustering and distances of the graph of units, for a graph without triangles.
+"""Distances in the graph of units, and whether it is a small world.
 
-Links lead from layer to layer, so a chain of layers has no triangle and the usual clustering coefficient is 0
-whatever the wiring. What plays its part in layered graphs is the square: two units that share one neighbour
-share another. Distances ignore the direction of links: along it all paths of a chain have one length.
+Clustering is that of squares (see :mod:`pruning.topology.measures.clustering`). Distances ignore the direction of links: along it all paths of a chain have one length.
 """
 
 import math
@@ -14,9 +12,10 @@ from scipy.sparse import csr_array
 
 from pruning.topology.links import UnitLinks
 from pruning.topology.measures.blocks import check_nodes, undirected
-from pruning.topology.measures.nulls import NullComparison, compare_with_null
+from pruning.topology.measures.clustering import square_clustering
+from pruning.topology.measures.comparison import NullComparison, compare_with_null
 
-AT_ONCE = 1024  # units looked at together; of a search, 16 words of 64 bits a unit
+AT_ONCE = 1024  # sources searched together: 16 words of 64 bits a unit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,38 +57,6 @@ class SmallWorld:
     distance: NullComparison
     efficiency: NullComparison
     sigma: float
-
-
-def square_clustering(links: UnitLinks) -> float:
-    """Fraction of paths of three links that are closed to a square: 4 squares / paths of three links.
-
-    Direction is ignored. In a chain this is the bipartite clustering coefficient of Robins and Alexander,
-    as layers of even and of odd number are the two sides; where links skip layers, paths that end where they
-    began (triangles) are not counted.
-
-    Returns
-    -------
-    float
-        From 0 to 1, NaN where no path has three links.
-
-    References
-    ----------
-    Robins and Alexander, Small worlds among interlocking directors, Computational & Mathematical
-    Organization Theory 10:69 (2004).
-    """
-    check_nodes(links)
-    graph = undirected(links)
-    degree = graph.sum(1)
-    closed = triangles = 0.0
-    for start in range(0, links.nodes, AT_ONCE):  # A^2 is nearly full: a strip at a time
-        strip = graph[start : start + AT_ONCE]
-        twice = strip @ graph
-        closed += float((twice.data**2).sum())  # closed walks of four links, tr A^4
-        triangles += float(twice.multiply(strip).sum()) / 6
-    pairs = float((degree * (degree - 1)).sum())
-    squares = (closed - degree.sum() - 2 * pairs) / 8
-    threes = float(((degree[links.source] - 1) * (degree[links.target] - 1)).sum()) - 3 * triangles
-    return 4 * squares / threes if threes > 0 else math.nan
 
 
 def distances(links: UnitLinks, *, sources: int | None = None, seed: int = 0) -> Distances:
@@ -164,17 +131,16 @@ def small_world(
     Humphries and Gurney, Network 'small-world-ness', PLoS ONE 3:e0002051 (2008), with random graphs that
     keep the degrees.
     """
-    found = compare_with_null(
-        {
-            "clustering": square_clustering,
-            "distance": lambda graph: distances(graph, sources=sources, seed=seed).mean,
-            "efficiency": lambda graph: distances(graph, sources=sources, seed=seed).efficiency,
-        },
-        links,
-        samples=samples,
-        seed=seed,
-        trades=trades,
-    )
+
+    def measures(graph: UnitLinks) -> dict[str, float]:
+        apart = distances(graph, sources=sources, seed=seed)
+        return {
+            "clustering": square_clustering(graph),
+            "distance": apart.mean,
+            "efficiency": apart.efficiency,
+        }
+
+    found = compare_with_null(measures, links, samples=samples, seed=seed, trades=trades)
     return SmallWorld(**found, sigma=sigma(found["clustering"], found["distance"]))
 
 

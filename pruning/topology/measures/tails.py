@@ -1,4 +1,4 @@
-"""Does a sample of counts have a power-law tail, and can so short a sample tell?"""
+"""Power-law tails of counts, and whether a sample is long enough to tell."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -180,7 +180,8 @@ def spells_of(snapshots: Sequence["TopologySnapshot"], layer: str | None = None)
     for snapshot in snapshots:
         if snapshot.packed_masks is None:
             raise ValueError(
-                f"the snapshot of step {snapshot.step} holds no masks; build the controller with keep_masks=True"
+                f"the snapshot of step {snapshot.step} holds no masks; "
+                "build the controller with keep_masks=True"
             )
         if {each.name: each.total for each in snapshot.layers} != sizes:
             raise ValueError(
