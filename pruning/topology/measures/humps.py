@@ -30,7 +30,7 @@ class Humps:
         (skewness² + 1) / kurtosis, with the corrections for a finite sample: 5/9 of a uniform distribution,
         1 of two points; NaN where the values are all equal or fewer than 4. High also for one skewed hump.
     bimodal : bool
-        Two humps with depth at least 0.2 and significance at least 3, neither side of them with less than
+        Two humps with depth at least 0.2 and significance at least 4, neither side of them with less than
         one in a hundred of the values.
     """
 
@@ -44,15 +44,18 @@ class Humps:
     bimodal: bool
 
 
-def find_humps(values: ArrayLike, *, bins: int = 50, limits: tuple[float, float] | None = None) -> Humps:
+def find_humps(
+    values: ArrayLike, *, bins: int | None = None, limits: tuple[float, float] | None = None
+) -> Humps:
     """Look for two humps in a sample.
 
     Parameters
     ----------
     values : array_like
         Finite numbers, such as the expression of all gates.
-    bins : int
-        Of the histogram.
+    bins : int, optional
+        Of the histogram; by default twice the cube root of the number of values, from 8 to 50: more would show
+        humps in the noise.
     limits : (float, float), optional
         Its range; by default the smallest and largest value. Of expression, (0, 1).
 
@@ -71,6 +74,8 @@ def find_humps(values: ArrayLike, *, bins: int = 50, limits: tuple[float, float]
         )
     if low == high:
         low, high = low - 0.5, high + 0.5
+    if bins is None:
+        bins = int(np.clip(np.ceil(2 * np.cbrt(len(sample))), 8, 50))
     counts, edges = np.histogram(sample, bins=max(bins, 1), range=(low, high))
     return find_humps_of_histogram(counts, edges)
 
@@ -79,7 +84,8 @@ def find_humps_of_histogram(counts: ArrayLike, edges: ArrayLike) -> Humps:
     """Look for two humps in a histogram.
 
     Moments are those of the bins' centres. The histogram is smoothed with the weights 1, 2, 1 to find the
-    humps; of all valleys the one counts that has the largest drop from the lower of the highest points on its sides.
+    humps; of all valleys the one counts that has the largest drop from the lower of the highest points on
+    its sides.
 
     Parameters
     ----------
@@ -145,7 +151,7 @@ def find_humps_of_histogram(counts: ArrayLike, edges: ArrayLike) -> Humps:
         minor_share=minor,
         ashman_d=_ashman_d([(centres[side], heights[side]) for side in sides]),
         sarle=sarle,
-        bimodal=depth >= 0.2 and significance >= 3 and minor >= 0.01,
+        bimodal=depth >= 0.2 and significance >= 4 and minor >= 0.01,
     )
 
 
@@ -176,4 +182,4 @@ def _ashman_d(sides: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> f
         for (places, heights), mean in zip(sides, means, strict=True)
     ]
     spread = math.sqrt(sum(variances))
-    return math.sqrt(2) * (means[1] - means[0]) / spread if spread > 0 else math.inf
+    return math.sqrt(2) * float(means[1] - means[0]) / spread if spread > 0 else math.inf

@@ -108,7 +108,7 @@ def kaplan_meier(durations: ArrayLike, observed: ArrayLike, weights: ArrayLike |
     times, died, at_risk = times[happened], died[happened], at_risk[happened]
     survivors = np.maximum(at_risk - died, 0.0)
     survivors[survivors <= 1e-9 * at_risk] = 0.0  # weights need not be whole
-    survival = np.cumprod(survivors / at_risk)
+    survival = np.cumprod(survivors / at_risk).astype(np.float64)
     terms: NDArray[Any] = np.divide(died, at_risk * survivors, out=np.zeros_like(died), where=survivors > 0)
     return Survival(
         times=times,

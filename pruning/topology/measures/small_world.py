@@ -1,6 +1,7 @@
 """Distances in the graph of units, and whether it is a small world.
 
-Clustering is that of squares (see :mod:`pruning.topology.measures.clustering`). Distances ignore the direction of links: along it all paths of a chain have one length.
+Clustering is that of squares (see :mod:`pruning.topology.measures.clustering`). Distances ignore the
+direction of links: along it all paths of a chain have one length.
 """
 
 import math

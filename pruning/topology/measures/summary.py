@@ -60,7 +60,7 @@ class TopologySummary:
 
     def table(self) -> str:
         """Text table of the measures."""
-        rows = [("measure", "value", "null mean", "null std", "z", "p", "")]
+        rows: list[tuple[str, ...]] = [("measure", "value", "null mean", "null std", "z", "p", "")]
         for name, found in self.measures.items():
             z = "-" if found.z is None else f"{found.z:+.1f}"
             p = "-" if found.p is None else f"{found.p:.3f}"
