@@ -54,8 +54,8 @@ def find_humps(
     values : array_like
         Finite numbers, such as the expression of all gates.
     bins : int, optional
-        Of the histogram; by default twice the cube root of the number of values, from 8 to 50: more would show
-        humps in the noise.
+        Of the histogram; by default twice the cube root of the number of values, from 8 to 50: more would
+        show humps in the noise.
     limits : (float, float), optional
         Its range; by default the smallest and largest value. Of expression, (0, 1).
 
@@ -172,7 +172,7 @@ def bimodality_coefficient(values: ArrayLike, weights: ArrayLike | None = None) 
         return math.nan
     skewness = math.sqrt(count * (count - 1)) / (count - 2) * third / second**1.5
     excess = (count - 1) / ((count - 2) * (count - 3)) * ((count + 1) * (fourth / second**2 - 3) + 6)
-    return (skewness**2 + 1) / (excess + 3 * (count - 1) ** 2 / ((count - 2) * (count - 3)))
+    return float((skewness**2 + 1) / (excess + 3 * (count - 1) ** 2 / ((count - 2) * (count - 3))))
 
 
 def _ashman_d(sides: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> float:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pruning.topology.links import UnitLinks
 from pruning.topology.measures.blocks import blocks
-from pruning.topology.measures.degrees import Direction, degrees
+from pruning.topology.measures.degree import Direction, degrees
 
 
 def assortativity(links: UnitLinks, source: Direction = "out", target: Direction = "in") -> float:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from pruning.topology.links import UnitLinks
 from pruning.topology.measures.blocks import blocks, check_nodes
 from pruning.topology.measures.clustering import square_clustering
-from pruning.topology.measures.communities import communities
 from pruning.topology.measures.comparison import NullComparison, compare_with_null
-from pruning.topology.measures.degrees import (
+from pruning.topology.measures.degree import (
     BlockDensity,
     DegreeSummary,
     degree_distributions,
     degrees,
     densities,
 )
+from pruning.topology.measures.distance import distances, sigma
 from pruning.topology.measures.mixing import assortativity
+from pruning.topology.measures.partition import communities
 from pruning.topology.measures.paths import count_paths
-from pruning.topology.measures.small_world import distances, sigma
 from pruning.topology.measures.spectral import connectedness, largest_singular_value, spectral_norm
 from pruning.topology.measures.tails import Tail, power_law_tail
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
 from pruning.topology.links import UnitLinks
-from pruning.topology.measures.degrees import Direction, chance_degrees, degrees
+from pruning.topology.measures.degree import Direction, chance_degrees, degrees
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,11 +105,11 @@ def hub_overlap(before: NDArray[np.bool_], after: NDArray[np.bool_], links: Unit
     mean = variance = 0.0
     for column in links.columns:
         part = slice(column.first, column.first + column.units)
-        law = hypergeom(column.units, int(before[part].sum()), int(after[part].sum()))
-        most = int(min(before[part].sum(), after[part].sum()))
-        chances = np.convolve(chances, law.pmf(np.arange(most + 1)))
-        mean += float(law.mean())
-        variance += float(law.var()) if column.units > 1 else 0.0
+        units, one, two = column.units, int(before[part].sum()), int(after[part].sum())
+        shares = np.arange(min(one, two) + 1)
+        chances = np.convolve(chances, hypergeom.pmf(shares, units, one, two))
+        mean += one * two / units
+        variance += one * two * (units - one) * (units - two) / (units**2 * max(units - 1, 1))
     first, second = int(before.sum()), int(after.sum())
     shared = int((before & after).sum())
     either = first + second - np.arange(len(chances))
