@@ -66,9 +66,11 @@ def hub_persistence(
 def _check_columns(graphs: Sequence[UnitLinks]) -> None:
     for graph in graphs:
         if graph.columns != graphs[0].columns:
-            names = [
-                ", ".join(f"{each.name} ({each.units})" for each in one.columns) for one in (graphs[0], graph)
-            ]
             raise ValueError(
-                f"graphs that are compared must have the same columns, got {names[0]} and {names[1]}"
+                "graphs that are compared must have the same columns, "
+                f"got {_sizes(graphs[0])} and {_sizes(graph)}"
             )
+
+
+def _sizes(graph: UnitLinks) -> str:
+    return ", ".join(f"{column.name} ({column.units})" for column in graph.columns)
