@@ -13,6 +13,7 @@ from pruning.topology.links import UnitLinks
 from pruning.topology.measures.blocks import check_nodes, undirected
 
 MOST_FOR_NETWORKX = 30_000  # links; Louvain takes some ten microseconds a link, greedy far more
+WORTH = 1e-4  # modularity for which an ascent goes on
 MOST_GROUPS = 32  # groups with which an ascent starts
 
 
@@ -149,9 +150,11 @@ def _ascent(links: UnitLinks, generator: np.random.Generator) -> NDArray[np.int6
         labels = _climb(links, rows, parts, degree, labels, generator)
         labels = _merged(links, degree, labels)
         reached = modularity(links, labels)
-        if reached <= most + 1e-9:
+        worth = reached > most + WORTH
+        if reached > most:
+            best, most = labels, reached
+        if not worth:
             return best
-        best, most = labels, reached
 
 
 def _climb(
@@ -182,10 +185,9 @@ def _climb(
             labels[part] = gain.argmax(1)
             member[part] = np.eye(groups)[labels[part]]
         reached = modularity(links, labels)
-        if reached > most + 1e-9:
-            best, most, patience = labels.copy(), reached, 3
-        else:
-            patience -= 1
+        patience = 3 if reached > most + WORTH else patience - 1
+        if reached > most:
+            best, most = labels.copy(), reached
     return best
 
 

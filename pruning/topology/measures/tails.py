@@ -13,6 +13,7 @@ from scipy.stats import norm
 ENOUGH = 50  # counts in the tail, below which Clauset et al. find the estimates unreliable
 DECADE = 10.0  # largest over smallest count of the tail, below which every law looks straight
 MOST_MINIMA = 200  # candidates for the minimum that are tried
+SMALLEST = 1e-290  # zeta functions below are summed by hand, as they are about to underflow
 SURE = 0.1  # p of the likelihood ratio, as Clauset et al. use it
 
 
@@ -120,7 +121,7 @@ def power_law_tail(values: ArrayLike, minimum: int | None = None) -> Tail:
             verdict="too short",
         )
     exponent = _exponent(tail, minimum)
-    power = -exponent * np.log(tail) - np.log(zeta(exponent, minimum))
+    power = -exponent * np.log(tail) - _log_zeta(exponent, minimum)
     exponential = _compared(power, _log_exponential(tail, minimum))
     lognormal = _compared(power, _log_lognormal(tail, minimum))
     return Tail(
@@ -176,10 +177,26 @@ def _exponent(tail: NDArray[np.int64], minimum: int) -> float:
 def _log_zeta(exponent: float, minimum: int) -> float:
     """Logarithm of the Hurwitz zeta function, also where the function itself underflows."""
     value = float(zeta(exponent, minimum))
-    if value > 1e-290:
+    if value > SMALLEST:
         return float(np.log(value))
-    steps = np.arange(minimum, minimum + 10 * minimum + 100, dtype=float)
-    return float(-exponent * np.log(minimum) + np.log(np.exp(-exponent * np.log(steps / minimum)).sum()))
+    return float(np.log(_steep(exponent, minimum).sum()) - exponent * np.log(minimum))
+
+
+def _steep(exponent: float, minimum: int) -> NDArray[np.float64]:
+    """Terms (x / minimum)^-exponent from x = minimum on, where so steep that those left out are nothing."""
+    steps = np.arange(minimum, 11 * minimum + 100)
+    return np.asarray(np.exp(-exponent * np.log(steps / minimum)))
+
+
+def _at_least(values: NDArray[np.int64], exponent: float, minimum: int) -> NDArray[np.float64]:
+    """Probability of at least each value, under the power law from the minimum on."""
+    whole = float(zeta(exponent, minimum))
+    if whole > SMALLEST:
+        return np.asarray(zeta(exponent, values.astype(float)) / whole)
+    sums = np.cumsum(_steep(exponent, minimum)[::-1])[::-1]
+    place = values - minimum
+    left = np.where(place < len(sums), sums[np.minimum(place, len(sums) - 1)], 0.0)
+    return np.asarray(left / sums[0])
 
 
 def _error(exponent: float, minimum: int, count: int) -> float:
@@ -197,11 +214,7 @@ def _error(exponent: float, minimum: int, count: int) -> float:
 def _distance(tail: NDArray[np.int64], exponent: float, minimum: int) -> float:
     values, firsts = np.unique(tail, return_index=True)
     below = np.append(firsts[1:], len(tail)) / len(tail)
-    start = zeta(exponent, float(minimum))
-    if not start > 0:
-        return float("inf")
-    at = 1 - zeta(exponent, values + 1.0) / start
-    before = 1 - zeta(exponent, values.astype(float)) / start
+    at, before = (1 - _at_least(values + shift, exponent, minimum) for shift in (1, 0))
     return float(max(np.abs(below - at).max(), np.abs(firsts / len(tail) - before).max()))
 
 

@@ -125,3 +125,23 @@ def test_zeros_are_left_out():
 def test_bad_samples_are_refused(values, minimum, message):
     with pytest.raises(ValueError, match=message):
         power_law_tail(values, minimum)
+
+
+@pytest.mark.parametrize("exponent", [40.0, 95.0, 110.0, 400.0])
+def test_steep_laws_do_not_underflow(exponent):
+    # zeta(110, 1000) is 1e-328: sums by hand take over between the second and the third
+    grid = np.arange(1000, 40_000)
+    weights = (grid / 1000) ** -exponent
+    sample = np.random.default_rng(0).choice(grid, size=2000, p=weights / weights.sum())
+    found = power_law_tail(sample, minimum=1000)
+    assert abs(found.exponent - exponent) < 3.5 * found.error
+    empirical = np.searchsorted(np.sort(sample), grid, side="right") / len(sample)
+    fitted = (grid / 1000) ** -found.exponent
+    assert found.distance == pytest.approx(
+        np.abs(empirical - np.cumsum(fitted) / fitted.sum()).max(), abs=1e-6
+    )
+    assert found.verdict == "too short"
+
+
+def test_a_lattice_of_two_large_values_is_called_short():
+    assert power_law_tail([1000] * 100 + [1001] * 100).verdict == "too short"
