@@ -100,7 +100,7 @@ def _gap(graph: csr_array) -> float:
         which="LA",
         v0=np.random.default_rng(0).standard_normal(len(root)),
         return_eigenvectors=False,
-        tol=1e-7,
+        tol=1e-10,
         ncv=min(len(root), 40),
     )
     return float(1 - values.min())

@@ -1,19 +1,17 @@
 """Power-law tails of counts, and whether a sample is long enough to tell."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize, minimize_scalar
-from scipy.special import log_ndtr, zeta
+from scipy.optimize import minimize_scalar
 from scipy.stats import norm
+
+from pruning.topology.measures.laws import at_least, log_exponential, log_lognormal, log_zeta
 
 ENOUGH = 50  # counts in the tail, below which Clauset et al. find the estimates unreliable
 DECADE = 10.0  # largest over smallest count of the tail, below which every law looks straight
 MOST_MINIMA = 200  # candidates for the minimum that are tried
-SMALLEST = 1e-290  # zeta functions below are summed by hand, as they are about to underflow
 SURE = 0.1  # p of the likelihood ratio, as Clauset et al. use it
 
 
@@ -121,9 +119,9 @@ def power_law_tail(values: ArrayLike, minimum: int | None = None) -> Tail:
             verdict="too short",
         )
     exponent = _exponent(tail, minimum)
-    power = -exponent * np.log(tail) - _log_zeta(exponent, minimum)
-    exponential = _compared(power, _log_exponential(tail, minimum))
-    lognormal = _compared(power, _log_lognormal(tail, minimum))
+    power = -exponent * np.log(tail) - log_zeta(exponent, minimum)
+    exponential = _compared(power, log_exponential(tail, minimum))
+    lognormal = _compared(power, log_lognormal(tail, minimum))
     return Tail(
         exponent=exponent,
         error=_error(exponent, minimum, len(tail)),
@@ -166,7 +164,7 @@ def _exponent(tail: NDArray[np.int64], minimum: int) -> float:
     logs = float(np.log(tail).mean())
     # In steps of the minimum the zeta function stays in range for large minima and exponents.
     found = minimize_scalar(
-        lambda exponent: exponent * logs + _log_zeta(exponent, minimum),
+        lambda exponent: exponent * logs + log_zeta(exponent, minimum),
         bounds=(1.0 + 1e-6, 1.0 + 20.0 * max(1.0, 1.0 / max(logs - np.log(minimum - 0.5), 1e-9))),
         method="bounded",
         options={"xatol": 1e-8},
@@ -174,36 +172,11 @@ def _exponent(tail: NDArray[np.int64], minimum: int) -> float:
     return float(found.x)
 
 
-def _log_zeta(exponent: float, minimum: int) -> float:
-    """Logarithm of the Hurwitz zeta function, also where the function itself underflows."""
-    value = float(zeta(exponent, minimum))
-    if value > SMALLEST:
-        return float(np.log(value))
-    return float(np.log(_steep(exponent, minimum).sum()) - exponent * np.log(minimum))
-
-
-def _steep(exponent: float, minimum: int) -> NDArray[np.float64]:
-    """Terms (x / minimum)^-exponent from x = minimum on, where so steep that those left out are nothing."""
-    steps = np.arange(minimum, 11 * minimum + 100)
-    return np.asarray(np.exp(-exponent * np.log(steps / minimum)))
-
-
-def _at_least(values: NDArray[np.int64], exponent: float, minimum: int) -> NDArray[np.float64]:
-    """Probability of at least each value, under the power law from the minimum on."""
-    whole = float(zeta(exponent, minimum))
-    if whole > SMALLEST:
-        return np.asarray(zeta(exponent, values.astype(float)) / whole)
-    sums = np.cumsum(_steep(exponent, minimum)[::-1])[::-1]
-    place = values - minimum
-    left = np.where(place < len(sums), sums[np.minimum(place, len(sums) - 1)], 0.0)
-    return np.asarray(left / sums[0])
-
-
 def _error(exponent: float, minimum: int, count: int) -> float:
     """Standard error from the curvature of the log-likelihood (Clauset et al., Eq. 3.6)."""
     step = 1e-3
     sides = (
-        [_log_zeta(exponent + shift, minimum) for shift in (-step, 0.0, step)] if exponent > 1 + step else []
+        [log_zeta(exponent + shift, minimum) for shift in (-step, 0.0, step)] if exponent > 1 + step else []
     )
     if not sides:
         return float("nan")
@@ -214,43 +187,8 @@ def _error(exponent: float, minimum: int, count: int) -> float:
 def _distance(tail: NDArray[np.int64], exponent: float, minimum: int) -> float:
     values, firsts = np.unique(tail, return_index=True)
     below = np.append(firsts[1:], len(tail)) / len(tail)
-    at, before = (1 - _at_least(values + shift, exponent, minimum) for shift in (1, 0))
+    at, before = (1 - at_least(values + shift, exponent, minimum) for shift in (1, 0))
     return float(max(np.abs(below - at).max(), np.abs(firsts / len(tail) - before).max()))
-
-
-def _log_exponential(tail: NDArray[np.int64], minimum: int) -> NDArray[np.float64]:
-    """Log-likelihoods of the discrete exponential, whose maximum has a closed form."""
-    excess = tail - minimum
-    rate = np.log1p(1 / excess.mean())
-    return np.asarray(np.log(-np.expm1(-rate)) - rate * excess)
-
-
-def _log_lognormal(tail: NDArray[np.int64], minimum: int) -> NDArray[np.float64]:
-    """Log-likelihoods of the lognormal rounded to whole numbers, given at least the minimum."""
-    values, times = np.unique(tail, return_counts=True)
-    lower, upper, floor = np.log(values - 0.5), np.log(values + 0.5), np.log(minimum - 0.5)
-
-    def logs(parameters: NDArray[Any]) -> NDArray[np.float64]:
-        mean, width = parameters[0], np.exp(parameters[1])
-        a, b = (lower - mean) / width, (upper - mean) / width
-        a, b = np.where(a > 0, -b, a), np.where(a > 0, -a, b)  # by symmetry into the precise tail
-        far = log_ndtr(b) + np.log(-np.expm1(np.minimum(log_ndtr(a) - log_ndtr(b), -1e-300)))
-        return np.asarray(far - log_ndtr((mean - floor) / width))
-
-    def cost(parameters: NDArray[Any]) -> float:
-        return -float((times * logs(parameters)).sum())
-
-    found = _minimum_of(cost, np.log(tail))
-    return np.repeat(logs(found), times)
-
-
-def _minimum_of(cost: Callable[[NDArray[Any]], float], logs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Best of two descents: from the moments, and from far left, where a lognormal is nearly straight."""
-    width = max(float(logs.std()), 1e-3)
-    starts = [(float(logs.mean()), np.log(width)), (float(logs.mean()) - 5 * width, np.log(3 * width))]
-    bounds = [(float(logs.min()) - 60.0, float(logs.max()) + 5.0), (-7.0, 3.0)]
-    found = [minimize(cost, start, method="Nelder-Mead", bounds=bounds) for start in starts]
-    return np.asarray(min(found, key=lambda each: each.fun).x)
 
 
 def _compared(power: NDArray[np.float64], other: NDArray[np.float64]) -> LikelihoodRatio:
