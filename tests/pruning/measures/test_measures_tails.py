@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import zeta
 from scipy.stats import zipf
@@ -145,3 +147,14 @@ def test_steep_laws_do_not_underflow(exponent):
 
 def test_a_lattice_of_two_large_values_is_called_short():
     assert power_law_tail([1000] * 100 + [1001] * 100).verdict == "too short"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 10**6), max_size=60), st.lists(st.integers(0, 12), min_size=1, max_size=60))
+def test_any_counts_have_a_tail_without_a_warning(large, small):
+    sample = [*large, *small, 1]
+    found = power_law_tail(sample)
+    assert found.count <= found.total == sum(value > 0 for value in sample)
+    assert found.verdict == "too short" or (found.count >= 50 and found.spread >= 10)
+    assert math.isnan(found.exponent) or found.exponent > 1
+    assert math.isnan(found.distance) or 0 <= found.distance <= 1
