@@ -30,6 +30,7 @@ from pruning.topology.measures import (
 )
 from pruning.topology.measures import clustering as clustering_module
 from pruning.topology.measures.degree import gini
+from pruning.topology.measures.partition import _merged
 
 CHAINS = [random_links((7, 9, 8, 4), 0.3, seed) for seed in range(6)]
 SKIPPING = [random_links((6, 7, 5, 4), 0.3, seed, skips=[(0, 2), (1, 3)]) for seed in range(6)]
@@ -331,6 +332,20 @@ def test_ascent_is_about_as_good_as_louvain_on_random_graphs(seed):
     links = random_links((40, 50, 40), 0.1, seed)
     ascent, louvain = (communities(links, method=method).modularity for method in ("ascent", "louvain"))
     assert ascent > 0.95 * louvain
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_merging_stops_where_no_two_groups_gain(seed):
+    links = random_links((20, 25, 20), 0.1, seed)
+    before = np.random.default_rng(seed).integers(20, size=links.nodes)
+    after = _merged(links, degrees(links).astype(float), before)
+    reached = modularity(links, after)
+    assert reached > modularity(links, before)
+    groups = int(after.max()) + 1
+    assert len({(one, two) for one, two in zip(before, after, strict=True)}) == 20  # merged, never split
+    for one in range(groups):
+        for two in range(one):
+            assert modularity(links, np.where(after == one, two, after)) <= reached + 1e-12
 
 
 def test_communities_repeat_with_the_seed_and_refuse_what_they_cannot(monkeypatch):
