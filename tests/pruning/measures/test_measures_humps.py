@@ -39,6 +39,14 @@ def test_two_clear_humps_are_found_with_their_places(size):
     assert found.sarle > 5 / 9
 
 
+def test_a_histogram_by_hand():
+    found = find_humps_of_histogram([0, 8, 0, 0, 0, 8, 0], range(8))
+    assert (found.modes, found.valley) == ((1.5, 5.5), 3.5)  # smoothed: 2 4 2 0 2 4 2
+    assert (found.depth, found.minor_share) == (1.0, 0.5)
+    assert found.significance == pytest.approx(4 / math.sqrt(4 * 6 / 16))
+    assert not found.bimodal  # sixteen values do not tell
+
+
 def test_normals_two_deviations_apart_have_one_hump_and_four_apart_two():
     # The sum of two equal normals has two modes if and only if their means lie more than 2 sd apart.
     generator = np.random.default_rng(0)
