@@ -29,10 +29,10 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "vit-tiny": (
         FER2013,
         {
-            "width": 192,
-            "depth": 4,
+            "width": 96,
+            "depth": 2,
             "patch_size": 8,
-            "epochs": 15,
+            "epochs": 40,
             "batch_size": 64,
             "learning_rate": 1e-3,
             "augmentation": "flip",
