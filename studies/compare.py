@@ -31,7 +31,7 @@ class Compare(TrainingOptions):
     policy alone; with --patience each keeps its best epoch after its own last update. Choices are made on the
     validation split; the test split is scored once a run, at its end.
     Results go to --out: records.jsonl, one line a run, and report.html; of the pruned runs of the first seed
-    also runs/*/topology.grnt, masks and expression after every update. With --resume a study goes on, also
+    also runs/RUN/topology.grnt, masks and expression after every update. With --resume a study goes on, also
     with more policies, sparsities or seeds than before.
 
     Policies: dense, small-dense (a narrower network of the pruned one's size), static, set, rigl (sparse from
