@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.checks import check_dropout, check_images, check_integers
 
@@ -16,8 +17,22 @@ def _block(fan_in: int, fan_out: int, kernel_size: int) -> nn.Sequential:
     )
 
 
-def _pool(frames: int) -> nn.MaxPool1d:
-    return nn.MaxPool1d(frames, ceil_mode=True)  # one frame stays one frame: clips may be of any length
+class _Pool(nn.Module):
+    """Maximum over every so many frames, the last of them fewer: clips may be of any length.
+
+    As ``nn.MaxPool1d`` with ``ceil_mode``, which export ties to the length of the example.
+    """
+
+    def __init__(self, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (B, channels, frames) to fewer frames, rounded up."""
+        windows = (features.shape[2] + self.frames - 1) // self.frames  # ONNX rounds -(-n // k) otherwise
+        missing = windows * self.frames - features.shape[2]
+        padded = functional.pad(features, (0, missing), value=-torch.inf)
+        return padded.view(*features.shape[:2], windows, self.frames).amax(3)
 
 
 class SpeechCNN(nn.Module):
@@ -27,8 +42,8 @@ class SpeechCNN(nn.Module):
     shares its weights between bands has to learn again what their order means. Each band is normalised over
     batch and time first, so that standardised spectrograms and plain decibels serve alike. Pooling makes 32
     frames one; mean and standard deviation over time, which exist for any number of frames, are what the
-    classifier reads. The default has 224,392 parameters and costs 20 million multiply-adds for 3 s at 100
-    frames a second.
+    classifier reads. (An exported network takes 33 frames or more.) The default has 224,392 parameters and
+    costs 20 million multiply-adds for 3 s at 100 frames a second.
 
     Parameters
     ----------
@@ -82,11 +97,11 @@ class SpeechCNN(nn.Module):
         self.normalise = nn.BatchNorm1d(channels * image_size)
         self.features = nn.Sequential(
             _block(channels * image_size, width, 5),
-            _pool(4),
+            _Pool(4),
             _block(width, width, 5),
-            _pool(4),
+            _Pool(4),
             _block(width, width, 3),
-            _pool(2),
+            _Pool(2),
             _block(width, width, 3),
         )
         self.dropout = nn.Dropout(dropout)

@@ -43,7 +43,7 @@ CASES = {
         Case("resnet18", lambda: resnet18(5, 16, 4), (1, 16, 16)),
         Case("vit", lambda: VisionTransformer(5, 16, 16, patch_size=4, depth=2, heads=2), (1, 16, 16)),
         Case("wide_resnet", lambda: WideResNet(5, 16, 4, depth=10), (3, 16, 16)),
-        Case("speech", lambda: SpeechCNN(5, 16, 4, dropout=0.0), (1, 16, 21)),
+        Case("speech", lambda: SpeechCNN(5, 16, 4, dropout=0.0), (1, 16, 45)),
     )
 }
 

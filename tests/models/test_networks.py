@@ -252,6 +252,15 @@ def test_speech_takes_any_number_of_frames(frames):
     assert network(torch.randn(3, 1, 40, frames)).shape == (3, 4)
 
 
+@pytest.mark.parametrize("frames", [1, 4, 5, 31])
+def test_speech_pools_as_torch_does(frames):
+    network = SpeechCNN(4, 8, 4)
+    features = torch.randn(2, 3, frames)
+    for place, size in ((1, 4), (3, 4), (5, 2)):
+        expected = nn.functional.max_pool1d(features, size, ceil_mode=True)
+        assert torch.equal(network.features[place](features), expected)
+
+
 def test_speech_reads_decibels_as_well_as_standardised_values():
     """In training, a scale and an offset of each band change nothing."""
     torch.manual_seed(0)
