@@ -27,8 +27,8 @@ class Train(TrainingOptions):
     """Train one network, pruning it on the way, and keep its weights.
 
     Writes to --out: weights.safetensors (a plain state dict), masks.safetensors, records.jsonl, report.html,
-    runs/RUN/topology.grnt (masks and expression after every update, readable while it grows), and for networks
-    with attention, attention.npz: maps over some validation images.
+    runs/RUN/topology.grnt (masks and expression after every update, readable while it grows), and for
+    networks with attention, attention.npz: maps over some validation images.
     """
 
     policy: str = "expression"  # a policy of the compare study, such as dense, magnitude, expression
