@@ -29,10 +29,11 @@ BELONGS = {
     "rich": ("studies/",),
     "sklearn": ("studies/",),
     "PIL": ("studies/",),
+    "igraph": ("pruning/topology/layouts/",),
 }
 
 # What `import grn`, `import pruning` and `import models` must not bring in: neither is it needed to compute.
-HEAVY = ("plotly", "kaleido", "tyro", "rich", "sklearn", "PIL", "studies")
+HEAVY = ("plotly", "kaleido", "tyro", "rich", "sklearn", "PIL", "igraph", "studies")
 
 
 def imported_modules(source: str, path: str) -> Iterator[tuple[int, str]]:

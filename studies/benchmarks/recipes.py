@@ -25,7 +25,7 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "hybrid": (FER2013, {"image_size": 48, "width": 8, "fraction": 0.3, "epochs": 20}),
     "gene": (FER2013, {}),
     "resnet18": (FER2013, {"width": 8, "fraction": 0.6, "epochs": 15, "batch_size": 64}),
-    # Too few epochs for augmentation that moves the face to pay.
+    # Flips alone: in so few epochs faces stay where they are.
     "vit-tiny": (
         FER2013,
         {

@@ -20,7 +20,7 @@ ENGINES = [
     pytest.param(
         "igraph",
         marks=pytest.mark.skipif(
-            importlib.util.find_spec("igraph") is None, reason="igraph is not installed: pip install igraph"
+            importlib.util.find_spec("igraph") is None, reason='needs pip install "grn-pruning[layout]"'
         ),
     ),
     "spectral",

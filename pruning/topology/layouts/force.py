@@ -78,7 +78,7 @@ def force_layout(
     return Layout(nodes=arrays.nodes, xy=_by_spectrum(arrays, before, seed), method="spectral")
 
 
-_INSTALL = "pip install igraph, or pass engine='spectral'"
+_INSTALL = "pip install \"grn-pruning[layout]\", or pass engine='spectral'"
 
 
 def _igraph() -> Any:
