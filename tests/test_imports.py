@@ -23,7 +23,9 @@ BELONGS = {
     "torchdiffeq": ("grn/integrate.py", "studies/benchmarks/"),
     "numba": ("grn/kernels/", "pruning/kernels/"),
     "triton": ("grn/kernels/triton_march.py",),
-    "plotly": ("grn/plot/", "studies/report/"),
+    "plotly": ("grn/plot/", "studies/report/", "studies/tune/"),
+    "dash": ("studies/tune/",),
+    "flask": ("studies/tune/",),
     "kaleido": ("studies/",),
     "tyro": ("studies/",),
     "rich": ("studies/",),
@@ -33,7 +35,7 @@ BELONGS = {
 }
 
 # What `import grn`, `import pruning` and `import models` must not bring in: neither is it needed to compute.
-HEAVY = ("plotly", "kaleido", "tyro", "rich", "sklearn", "PIL", "igraph", "studies")
+HEAVY = ("plotly", "kaleido", "tyro", "rich", "sklearn", "PIL", "igraph", "dash", "studies")
 
 
 def imported_modules(source: str, path: str) -> Iterator[tuple[int, str]]:

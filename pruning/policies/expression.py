@@ -20,13 +20,17 @@ Storage = Literal["float32", "bfloat16"]
 class ExpressionGating:
     """Every connection is a gene; it is live while its protein is abundant.
 
-    Importance S induces the promoter at S/K, where K is the importance at the edge of the budget. Eq. 1
-    carries mRNA and protein through ``window`` simulated hours an update, then the gate reads the protein.
+    Importance S induces the promoter at S/K, where K is ``threshold`` times the importance at the edge of the
+    budget. Eq. 1 carries mRNA and protein through ``window`` simulated hours an update, then the gate reads
+    the protein.
 
     Parameters
     ----------
     kinetics : grn.Kinetics
         Decay rates, Hill coefficient and basal transcription.
+    threshold : float
+        K of Eq. 1, in units of the importance of the least important connection that the budget holds. Above
+        1 even that one is not half induced.
     autoactivation : float
         a of Eq. 1: a protein that promotes its own gene, which gives a connection memory.
     cooperation : float
@@ -61,6 +65,7 @@ class ExpressionGating:
     """
 
     kinetics: Kinetics = field(default_factory=lambda: Kinetics(mrna_decay=1.0, protein_decay=0.5))
+    threshold: float = 1.0  # K, in importances at the budget's edge
     autoactivation: float = 1.0  # a, dimensionless
     cooperation: float = 0.0  # c, dimensionless
     window: float = 0.5  # h of simulated time an update
@@ -81,6 +86,11 @@ class ExpressionGating:
         ):
             if not (math.isfinite(value) and value >= 0.0):
                 raise ValueError(f"{name} must be a finite strength of at least 0, got {value}")
+        if not (math.isfinite(self.threshold) and self.threshold > 0.0):
+            raise ValueError(
+                "threshold must be a positive finite multiple of the importance at the budget's edge, "
+                f"got {self.threshold}"
+            )
         if self.gate not in get_args(Gate):
             raise ValueError(f"gate must be one of {', '.join(get_args(Gate))}, got {self.gate!r}")
         if self.storage not in get_args(Storage):
@@ -100,7 +110,7 @@ class ExpressionGating:
         """Carry every connection through one window of Eq. 1 and read the gate."""
         importance = context.importance
         offset = state.get("log_threshold_offset", importance.new_zeros(()))
-        threshold = kth_largest(importance, context.budget.live) * offset.exp()
+        threshold = kth_largest(importance, context.budget.live) * (self.threshold * offset.exp())
         if "mrna" in state:
             before = ExpressionState(mrna=state["mrna"].float(), protein=state["protein"].float())
         else:  # at the first update every live connection is fully expressed and every silent one is not
