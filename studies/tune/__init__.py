@@ -1,1 +1,1 @@
-"""Tune decay rates by hand: a page whose figures follow the sliders, and live training under the same rates."""
+"""Tune decay rates by hand: figures that follow the sliders, and live training under the same rates."""
