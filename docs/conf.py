@@ -1,5 +1,6 @@
 """Sphinx configuration."""
 
+import os
 import sys
 import tomllib
 from pathlib import Path
@@ -12,12 +13,13 @@ with (Path(__file__).parent.parent / "pyproject.toml").open("rb") as file:
 
 sys.path.insert(0, str(Path(__file__).parent))
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "notation",
+    "offline",
 ]
 html_math_renderer = "mathml"
 exclude_patterns = ["_build"]
@@ -25,6 +27,14 @@ templates_path = ["_templates"]
 html_theme = "furo"
 html_title = project
 html_theme_options = {"footer_icons": []}
+
+# The notebook is run whenever the pages are built, and its figures must open without a network.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+os.environ["PLOTLY_RENDERER"] = "notebook"  # plotly.js inside the page
+html_static_path = ["_static"]
+html_css_files = ["figures.css"]
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3

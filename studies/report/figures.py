@@ -53,6 +53,8 @@ def accuracy_figure(records: Sequence[Record]) -> go.Figure:
     )
     figure.update_yaxes(title_text="test accuracy (%)")
     _frame(figure, cells, zero=False)
+    if len(policies) > 4:  # the legend takes two lines on a narrow page
+        figure.update_layout(height=510, margin_t=88)
     return figure
 
 
