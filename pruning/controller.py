@@ -134,15 +134,8 @@ class PruningController:
         keep_masks: bool = True,
         seed: int = 0,
     ) -> None:
-        if isinstance(policy, type) or not isinstance(policy, GatingPolicy):
-            raise TypeError(
-                "policy must be a GatingPolicy such as ExpressionGating(), with needs_gradient and decide, "
-                f"got {policy!r}"
-            )
-        if isinstance(schedule, type) or not isinstance(schedule, Schedule):
-            raise TypeError(
-                f"schedule must be a Schedule such as CubicSchedule(final_sparsity=0.9), got {schedule!r}"
-            )
+        _check_policy(policy)
+        _check_schedule(schedule)
         for name, value, least in (
             ("total_steps", total_steps, 1),
             ("update_every", update_every, 1),
@@ -189,9 +182,7 @@ class PruningController:
         self._state: PolicyState = {}
         self._budget(schedule.final_sparsity)  # refuses what cannot be met, before any work
         device = self.gates.device
-        # Updates come at most once an interval, so that its number dates a birth; 0 is the start.
-        ages = torch.int16 if self._clock.interval(self._clock.last) <= _MOST_SHORT else torch.int32
-        self._born_in = torch.zeros(self.gates.total, dtype=ages, device=device)
+        self._born_in = torch.zeros(self.gates.total, dtype=_age_type(self._clock), device=device)
         self._set_mask(torch.ones(self.gates.total, dtype=torch.bool, device=device))
         self._gradients = GradientObserver(self.gates)
         self.gates.refuse_non_finite(self.gates.magnitude(), "controller refused: weights")
@@ -346,6 +337,74 @@ class PruningController:
             raise ValueError(f"validation_accuracy must be a fraction in [0, 1], got {validation_accuracy}")
         self.accuracies.append(float(validation_accuracy))
         self.epochs += 1
+
+    def steer(self, policy: GatingPolicy | None = None, schedule: Schedule | None = None) -> None:
+        """Go on under another policy, another schedule, or both; what the gates are stays.
+
+        Weights, masks, ages and the policy's state, such as mRNA and protein, are carried over, and nothing
+        moves before the next update. From there on the run is that of a controller which had been made with
+        the new values and stood at this point. A checkpoint taken now is loaded by a controller made with
+        them.
+
+        Parameters
+        ----------
+        policy : GatingPolicy, optional
+            Of the same class as the one in force where that one remembers anything.
+        schedule : Schedule, optional
+            Its progress counts from the start of training, and it must leave an update to come. One that is
+            sparse from the start draws no random mask here.
+
+        Raises
+        ------
+        TypeError
+            If either is no such thing, or the policy is of another class and could not take over the state.
+        ValueError
+            If the schedule cannot be met or is over already. Nothing is changed then.
+
+        Examples
+        --------
+        >>> from grn import Kinetics
+        >>> from pruning import ConstantSchedule, ExpressionGating
+        >>> model = nn.Sequential(nn.Linear(10, 10))
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> controller = PruningController(
+        ...     model, optimizer, policy=ExpressionGating(),
+        ...     schedule=ConstantSchedule(final_sparsity=0.8, end=1.0), total_steps=8, update_every=2)
+        >>> def train(steps):
+        ...     for _ in range(steps):
+        ...         loss = model(torch.ones(1, 10)).square().mean()
+        ...         optimizer.zero_grad(); loss.backward(); optimizer.step()
+        >>> train(4)
+        >>> controller.steer(
+        ...     ExpressionGating(kinetics=Kinetics(mrna_decay=2.0, protein_decay=2.0)),
+        ...     ConstantSchedule(final_sparsity=0.5, end=1.0))
+        >>> controller.live_connections  # as before, until the next update
+        20
+        >>> train(2)
+        >>> controller.live_connections
+        50
+        """
+        if policy is not None:
+            _check_policy(policy)
+            if self._state and type(policy) is not type(self.policy):
+                raise TypeError(
+                    f"policy must be a {type(self.policy).__name__} like the one in force, whose state "
+                    f"({', '.join(sorted(self._state))}) it takes over, got {type(policy).__name__}; begin "
+                    "another run for it"
+                )
+        if schedule is not None:
+            _check_schedule(schedule)
+            clock = replace(self._clock, schedule=schedule)
+            if clock.last <= self.steps:
+                raise ValueError(
+                    f"schedule must leave an update to come: its last is at step {clock.last}, and "
+                    f"{self.steps} of {self.total_steps} are done; give it a later end"
+                )
+            self._budget(schedule.final_sparsity)
+            self._clock, self.schedule = clock, schedule
+            self._born_in = self._born_in.to(_age_type(clock))  # as a controller made with this schedule
+        if policy is not None:
+            self.policy = policy
 
     def close(self) -> None:
         """Stop listening to the optimizer; weights and masks stay as they are."""
@@ -593,6 +652,26 @@ class PruningController:
     def _clear_weights(self) -> None:
         for part in self._silent_parts:
             part.clear_weight()
+
+
+def _check_policy(policy: GatingPolicy) -> None:
+    if isinstance(policy, type) or not isinstance(policy, GatingPolicy):
+        raise TypeError(
+            "policy must be a GatingPolicy such as ExpressionGating(), with needs_gradient and decide, "
+            f"got {policy!r}"
+        )
+
+
+def _check_schedule(schedule: Schedule) -> None:
+    if isinstance(schedule, type) or not isinstance(schedule, Schedule):
+        raise TypeError(
+            f"schedule must be a Schedule such as CubicSchedule(final_sparsity=0.9), got {schedule!r}"
+        )
+
+
+def _age_type(clock: UpdateClock) -> torch.dtype:
+    """Of the intervals that date births: updates come at most once in one, and 0 is the start."""
+    return torch.int16 if clock.interval(clock.last) <= _MOST_SHORT else torch.int32
 
 
 def _difference(theirs: Any, ours: Any) -> tuple[str, str]:
