@@ -10,8 +10,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from studies.gating_options import described_gating
 from studies.joined import current_workers
 from studies.options import TrainingOptions, parse_policies, parse_sparsities
+from studies.policy_config import density_hint, named_config, with_policy_config
 from studies.progress import StudyProgress
 from studies.recipes import with_recipe
 from studies.records import RunRecord
@@ -66,7 +68,7 @@ class Compare(TrainingOptions):
 
     def described(self) -> dict[str, Any]:
         """Return the options that define the study, as JSON values; not where it writes or how."""
-        values = asdict(self)
+        values = described_gating(asdict(self))
         for name in ("out", "resume", "keep_weights", "checkpoint_seconds", "first_seed"):
             del values[name]
         return {
@@ -94,8 +96,9 @@ def run(config: Compare) -> list[RunRecord]:
     console.print(
         f"{bench.dataset.summary()}; {bench.shape.name}, {bench.shape.parameters:,} parameters", markup=False
     )
-    for text in findings(bench):
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    for text in [*findings(bench), density_hint(config, parse_sparsities(config.sparsities))]:
+        if text is not None:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
     outcome = run_all(bench, runs, StudyProgress(console, runs=len(runs), epochs=config.epochs))
     if outcome.records and current_workers().first:
         for table in tables(outcome.records):
@@ -167,5 +170,5 @@ def _spread(values: Sequence[float]) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the study from the command line."""
-    defaults = with_recipe(Compare, arguments)
+    defaults = with_policy_config(with_recipe(Compare, arguments), named_config(arguments))
     run(tyro.cli(Compare, prog="python -m studies compare", args=arguments, default=defaults))

@@ -15,6 +15,7 @@ from studies.data_options import DataOptions
 from studies.gating_options import GatingOptions
 from studies.networks import Model
 from studies.policies import POLICIES, PolicyChoice, check_policy
+from studies.policy_config import check_agreement
 from studies.recipe import Recipe
 from studies.recipes import check_recipe
 from studies.tensorboard import check_tensorboard
@@ -98,6 +99,7 @@ class TrainingOptions(DataOptions, GatingOptions):
         seconds = self.checkpoint_seconds
         if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
             raise ValueError(f"checkpoint_seconds must be a finite time of at least 0 s, got {seconds}")
+        check_agreement(self)
         self.check_gating()
         self.hidden_sizes()
         self.training_recipe()

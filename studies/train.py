@@ -11,9 +11,11 @@ from torch import nn
 
 from pruning import PruningController
 from studies.attention import ATTENTION, attention_examples
+from studies.gating_options import described_gating
 from studies.joined import current_workers
 from studies.options import TrainingOptions, check_sparsity
 from studies.policies import check_policy
+from studies.policy_config import density_hint, named_config, with_policy_config
 from studies.progress import StudyProgress
 from studies.recipes import with_recipe
 from studies.records import RunRecord
@@ -46,7 +48,7 @@ class Train(TrainingOptions):
 
     def described(self) -> dict[str, Any]:
         """Return the options that define the run, as JSON values."""
-        values = asdict(self)
+        values = described_gating(asdict(self))
         for name in ("out", "resume", "keep_weights", "checkpoint_seconds"):
             del values[name]
         return values
@@ -82,8 +84,9 @@ def run(config: Train) -> list[RunRecord]:
         if controller is not None:
             console.print(controller.summary(), markup=False, highlight=False, soft_wrap=True)
 
-    for text in findings(bench):
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    for text in [*findings(bench), density_hint(config, [config.sparsity])]:
+        if text is not None:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
     outcome = run_all(bench, plan, StudyProgress(console, runs=1, epochs=config.epochs), finish)
     outcome.check()
     if current_workers().first:
@@ -94,5 +97,5 @@ def run(config: Train) -> list[RunRecord]:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the study from the command line."""
-    defaults = with_recipe(Train, arguments)
+    defaults = with_policy_config(with_recipe(Train, arguments), named_config(arguments))
     run(tyro.cli(Train, prog="python -m studies train", args=arguments, default=defaults))
