@@ -1,0 +1,39 @@
+"""The Dash app of the tuning page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dash
+
+from studies.tune.connections import Connections
+from studies.tune.page import index, layout
+from studies.tune.routes import add_routes
+
+if TYPE_CHECKING:
+    from studies.tune.options import Tune
+
+
+def make_app(options: Tune, runs: Any) -> dash.Dash:
+    """Return the app, ready to be served.
+
+    Parameters
+    ----------
+    options : Tune
+        How many connections are shown, from which seed, and where files go.
+    runs
+        The live runs.
+    """
+    app = dash.Dash(
+        __name__,
+        assets_folder=str(Path(__file__).resolve().parent / "assets"),
+        title="Tune decay rates",
+        update_title="",
+        serve_locally=True,
+        suppress_callback_exceptions=True,
+    )
+    app.index_string = index()
+    app.layout = layout(options.genes, _live(app, runs))
+    add_routes(app.server, Connections.made(options.genes, options.seed), options.out / "rates")
+    return app

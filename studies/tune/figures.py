@@ -1,0 +1,139 @@
+"""The four figures of the tuning page before they hold numbers: traces, axes and words, built once.
+
+`studies.tune.answer` gives the numbers, trace by trace in the order of these.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+from grn.plot.style import BLUE, GREEN, NEUTRAL, ORANGE, PINK, SERIES, figure_template, tint
+
+GENES = {"low": "low", "median": "median", "edge": "at the budget's edge", "high": "high"}
+"""Typical connections, by the words of their importance."""
+NULLCLINE_DASHES = ("dot", "dash", "solid", "dashdot")
+HEIGHT = 330
+LEVEL_AXIS = {"range": [-0.03, 1.05], "tickvals": [0, 0.25, 0.5, 0.75, 1]}
+NONE: list[float] = []
+
+
+def figures() -> dict[str, go.Figure]:
+    """Return the figures by name: trajectories, phase, levels, histogram."""
+    return {
+        "trajectories": _trajectories(),
+        "phase": _phase(),
+        "levels": _levels(),
+        "histogram": _histogram(),
+    }
+
+
+def templates() -> dict[str, Any]:
+    """Return the plotly templates for light and dark pages, as JSON values."""
+    return {name: figure_template(dark=name == "dark").to_plotly_json() for name in ("light", "dark")}
+
+
+def _figure(x: str, y: str, **layout: Any) -> go.Figure:
+    """Empty figure with axes that never move by themselves: margins that fit the labels cost a second pass."""
+    figure = go.Figure()
+    figure.update_layout(
+        template=figure_template(), height=HEIGHT, margin={"l": 54, "r": 12, "t": 58, "b": 46}, **layout
+    )
+    figure.update_layout(legend={"font": {"size": 11.5}, "y": 1.01, "itemwidth": 30, "tracegroupgap": 2})
+    figure.update_xaxes(title_text=x, automargin=False, title_standoff=6)
+    figure.update_yaxes(title_text=y, automargin=False, title_standoff=6)
+    return figure
+
+
+def _line(figure: go.Figure, name: str, color: str, told: str, *, dash: str = "solid", width: float = 2.2,
+          legend: bool = True, **more: Any) -> None:  # fmt: skip
+    figure.add_scatter(
+        x=NONE, y=NONE, mode="lines", name=name, showlegend=legend, hovertemplate=f"{told}<extra></extra>",
+        line={"color": color, "dash": dash, "width": width, "simplify": True}, **more,
+    )  # fmt: skip
+
+
+def _trajectories() -> go.Figure:
+    figure = _figure("time (h)", "level (1: fully on)")
+    for color, words in zip(SERIES, GENES.values(), strict=False):
+        told = f"{words}: %{{y:.3f}} after %{{x:.3g}} h"
+        _line(figure, words, color, f"protein p, {told}", legendgroup=words)
+        _line(figure, words, color, f"protein p from fully on, {told}", dash="dash", width=1.6, legend=False,
+              legendgroup=words)  # fmt: skip
+        _line(figure, words, color, f"mRNA m, {told}", dash="dot", width=1.4, legend=False, legendgroup=words)
+    figure.update_yaxes(**LEVEL_AXIS)
+    return figure
+
+
+def _phase() -> go.Figure:
+    figure = _figure("mRNA m (1: fully on)", "expression, protein p")
+    figure.add_scatter(
+        x=[0, 1.05], y=[0, 1.05], mode="lines", name="protein rests",
+        line={"color": ORANGE, "width": 2.2, "dash": "dash"},
+        hovertemplate="protein does not change where p = m<extra></extra>",
+    )  # fmt: skip
+    for dash, words in zip(NULLCLINE_DASHES, GENES.values(), strict=True):
+        told = f"mRNA does not change at m %{{x:.3f}}, p %{{y:.3f}}<br>of a connection {words}"
+        _line(figure, "mRNA rests" if dash == "solid" else words, BLUE, told, dash=dash,
+              width=2.2 if dash == "solid" else 1.6, legend=dash == "solid")  # fmt: skip
+    for words, symbol, color in (
+        ("silenced", "x-thin-open", tint(NEUTRAL, 0.8)),
+        ("live", "circle", tint(GREEN, 0.6)),
+    ):
+        figure.add_scatter(
+            x=NONE, y=NONE, mode="markers", name=words,
+            marker={"symbol": symbol, "size": 5, "color": color, "line": {"width": int(words != "live")}},
+            hovertemplate=f"<b>{words}</b>, S/K %{{customdata:.3g}}<br>m %{{x:.3f}}, p %{{y:.3f}}"
+            "<extra></extra>",
+        )  # fmt: skip
+    figure.add_scatter(
+        x=NONE, y=NONE, mode="markers", name="resting point", text=[],
+        marker={"size": 10, "color": PINK, "symbol": [], "line": {"width": 2, "color": PINK}},
+        hovertemplate="%{text}<br>m = p = %{y:.4f}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(**LEVEL_AXIS)
+    figure.update_yaxes(**LEVEL_AXIS)
+    return figure
+
+
+def _levels() -> go.Figure:
+    figure = _figure("induction S/K", "expression p (1: fully on)")
+    told = "%{y:.3f} at %{x:.4g}"
+    _line(figure, "stable, off", BLUE, told, width=2.8)
+    _line(figure, "unstable", NEUTRAL, f"unstable: {told}", dash="dash", width=1.8)
+    _line(figure, "stable, on", ORANGE, told, width=2.8)
+    figure.add_scatter(
+        x=NONE, y=NONE, mode="markers", name="now", cliponaxis=False,
+        marker={"size": 11, "color": PINK, "symbol": [], "line": {"width": 2, "color": PINK}},
+        hovertemplate="now: p = %{y:.4f} at %{x:.4g}<extra></extra>",
+    )  # fmt: skip
+    figure.update_layout(shapes=[_upright(PINK, 1.0, "dot")])
+    figure.update_yaxes(**LEVEL_AXIS)
+    return figure
+
+
+def _histogram() -> go.Figure:
+    figure = _figure("expression p (1: fully on)", "connections in a bin")
+    steps = {"shape": "hv", "simplify": False}
+    for name, color, opacity in (("after the windows", BLUE, 0.3), ("kept by the gate", GREEN, 0.45)):
+        figure.add_scatter(
+            x=NONE, y=NONE, mode="lines", name=name, fill="tozeroy", fillcolor=tint(color, opacity),
+            line={"color": color, "width": 1.2, **steps},
+            hovertemplate="%{y:,.0f} connections " + name + "<br>from p = %{x:.2f}<extra></extra>",
+        )  # fmt: skip
+    figure.add_scatter(
+        x=NONE, y=NONE, mode="lines", name="at rest", line={"color": ORANGE, "width": 2, **steps},
+        hovertemplate="%{y:,.0f} connections at rest<br>from p = %{x:.2f}<extra></extra>",
+    )  # fmt: skip
+    figure.update_layout(shapes=[_upright(NEUTRAL, 0.5, "dash")])
+    figure.update_xaxes(range=[-0.01, 1.01], tickvals=LEVEL_AXIS["tickvals"])
+    figure.update_yaxes(type="log", tickformat=",d", dtick=1)
+    return figure
+
+
+def _upright(color: str, x: float, dash: str) -> dict[str, Any]:
+    return {
+        "type": "line", "xref": "x", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1,
+        "line": {"color": color, "width": 1.4, "dash": dash}, "layer": "below",
+    }  # fmt: skip
