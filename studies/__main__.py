@@ -20,11 +20,13 @@ STUDIES = {
     "train": "train and prune one network, and keep its weights",
     "audit": "leaks between the parts of a data set, and what simple models score on it",
     "simulate": "simulate a gene network, and find its steady states",
+    "tune": "tune decay rates by hand, on a page whose figures follow",
     "bench": "speed and memory of the gene engine, and its share of training",
 }
 AT_ONCE = (
     "audit",
     "simulate",
+    "tune",
     "bench",
 )  # not continued: short, or to be left alone throughout
 JOINED = ("compare", "train")  # studies whose training torchrun can share out among processes

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dash
+from dash import html
 
 from studies.tune.connections import Connections
 from studies.tune.page import index, layout
@@ -34,6 +35,6 @@ def make_app(options: Tune, runs: Any) -> dash.Dash:
         suppress_callback_exceptions=True,
     )
     app.index_string = index()
-    app.layout = layout(options.genes, _live(app, runs))
+    app.layout = layout(options.genes, html.Section(id="live"))
     add_routes(app.server, Connections.made(options.genes, options.seed), options.out / "rates")
     return app

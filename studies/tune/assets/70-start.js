@@ -1,0 +1,58 @@
+// Starts once Dash has laid out the page, and passes settings on to what else is on it.
+(() => {
+  const tune = window.tune;
+  const PAUSE = 120; // ms: live training hears of settings when a slider rests, not at each of its steps
+  let waiting = 0;
+  let passed = '';
+
+  const tell = (answer) => {
+    for (const [id, text] of Object.entries(answer.words)) {
+      const place = document.getElementById(id);
+      if (place.textContent !== text) place.textContent = text;
+    }
+    document.getElementById('rough').textContent = answer.rough;
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      const settings = JSON.stringify(answer.settings);
+      const moved = passed !== settings;
+      tune.writeAddress(answer.settings);
+      if (!moved) return;
+      if (passed) tune.outdate();
+      passed = settings;
+      dash_clientside.set_props('settings', {data: answer.settings});
+    }, PAUSE);
+  };
+  // The address may hold a value that is wrong: its field says so, and figures show the defaults meanwhile.
+  const showDefaults = async () => {
+    const {values, unit, parameter} = tune.state;
+    const good = {};
+    for (const name of Object.keys(values)) {
+      if (!document.getElementById(name).hasAttribute('aria-invalid')) good[name] = values[name];
+    }
+    const answer = await tune.post(tune.known.routes.figures, JSON.stringify({values: good, unit, parameter}));
+    if (!answer.figures) return;
+    await tune.draw(answer.figures);
+    for (const [id, text] of Object.entries(answer.words)) document.getElementById(id).textContent = text;
+    document.getElementById('rough').textContent = 'A marked field is wrong: figures show its default value.';
+    finish();
+  };
+  const finish = () => {
+    document.getElementById('figures').removeAttribute('aria-busy');
+    document.documentElement.dataset.figures = 'drawn';
+  };
+
+  Object.assign(tune, {tell: (answer) => { tell(answer); finish(); }, showDefaults});
+
+  const start = () => {
+    if (!document.getElementById('controls') || !document.getElementById('use') || !tune.ready()) {
+      requestAnimationFrame(start);
+      return;
+    }
+    tune.build();
+    tune.buildUse();
+    tune.readAddress();
+    tune.showState();
+    tune.ask(null);
+  };
+  start();
+})();

@@ -1,0 +1,96 @@
+"""Serves the tuning page until Ctrl-C, and then closes what trains behind it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from threading import Thread
+from types import FrameType
+
+import tyro
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from studies.directory import check_writable
+from studies.tune.app import make_app
+from studies.tune.options import Tune
+
+
+class _Handler(WSGIRequestHandler):
+    """Keeps connections open: a slider asks many times a second."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing of requests that were answered."""
+
+
+def run(options: Tune) -> None:
+    """Serve the page until SIGINT or SIGTERM.
+
+    Raises
+    ------
+    ValueError
+        If an option is refused, among them a port that is taken.
+    """
+    options.check()
+    check_writable(options.out)
+    from types import SimpleNamespace
+
+    runs = SimpleNamespace(close=lambda: None)
+    try:
+        app = make_app(options, runs)
+        server = _listening(options, app.server)
+        stopped: list[int] = []
+
+        def stop(signum: int, frame: FrameType | None) -> None:
+            stopped.append(signum)
+            Thread(target=server.shutdown, daemon=True).start()  # would wait for the loop that it interrupts
+
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, stop)
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        print(f"Tuning page: http://{host}:{server.port}/  (stop with Ctrl-C)", flush=True)
+        if not options.loopback:
+            print(
+                f"warning: --host {options.host} lets everyone who reaches this machine use the page, start "
+                "training and write files into --out",
+                file=sys.stderr,
+                flush=True,
+            )
+        server.serve_forever(poll_interval=0.1)
+        server.server_close()
+    finally:
+        runs.close()
+    print(f"stopped; what was saved is in {options.out}", flush=True)
+
+
+def _listening(options: Tune, application: object) -> BaseWSGIServer:
+    """Bind the port; werkzeug itself would print a hint and exit."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((options.host, options.port))
+        bound.listen(64)
+    except OSError as error:
+        bound.close()
+        raise ValueError(
+            f"port {options.port} of {options.host} cannot be listened on ({error.strerror or error}): "
+            "choose another port=0, or stop what listens there"
+        ) from None
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with bound:
+        return make_server(
+            options.host, bound.getsockname()[1], application, threaded=True, request_handler=_Handler,
+            fd=bound.detach(),
+        )  # fmt: skip
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the study from the command line."""
+    run(tyro.cli(Tune, prog="python -m studies tune", args=arguments))
