@@ -18,6 +18,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 STUDIES = {
     "compare": "accuracy of pruning policies at equal sparsity, over seeds",
     "train": "train and prune one network, and keep its weights",
+    "topology": "the graph of a network over training: pictures, measures against chance, files",
     "audit": "leaks between the parts of a data set, and what simple models score on it",
     "simulate": "simulate a gene network, and find its steady states",
     "tune": "tune decay rates by hand, on a page whose figures follow",
@@ -73,6 +74,11 @@ def _as_options(message: str) -> str:
     return re.sub(r"\b[a-z]\w*=(?:True|False|\d+|'([\w-]+)')", option, message)
 
 
+def _reads_a_run(options: Sequence[str]) -> bool:
+    """Whether a topology study trains no network, so that there is nothing to continue."""
+    return any(option.partition("=")[0] == "--run" for option in options)
+
+
 def _run_joined(study: str, options: Sequence[str]) -> None:
     """Run a study in the processes that torchrun started."""
     if study not in JOINED:
@@ -124,7 +130,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        if study in AT_ONCE:
+        if study in AT_ONCE or (study == "topology" and _reads_a_run(options)):
             print("stopped; nothing was written that is not whole", file=sys.stderr)
             return INTERRUPTED
         again = [*options, *([] if "--resume" in options else ["--resume"])]

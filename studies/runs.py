@@ -99,7 +99,13 @@ def execute(
     shape = bench.shape_of(run)
     model = shape.build(run.seed)
     history = bench.history_of(run) if current_workers().first else None
-    facts = {"study": bench.study, "model": shape.name, "dataset": bench.dataset.name, **asdict(run)}
+    facts = {
+        "study": bench.study,
+        "model": shape.name,
+        "network": asdict(shape),
+        "dataset": bench.dataset.name,
+        **asdict(run),
+    }
     trained = train(
         model,
         bench.dataset,

@@ -1,0 +1,252 @@
+"""Look at the graph of a network over training: train one or read a recorded run, measure, report."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from pruning.checkpoint import write_atomically
+from pruning.topology import UnitLinks, force_layout, layered_layout, neighbourhood
+from pruning.topology.measures import chance_degrees, degrees
+from studies.directory import check_writable
+from studies.options import TrainingOptions
+from studies.recipes import with_recipe
+from studies.report.topology_page import build_topology_page
+from studies.report.topology_pictures import write_topology_pictures
+from studies.topology_analysis import Analysis, analyse
+from studies.topology_files import write_graphs, write_measures
+from studies.topology_source import find_history, read_run
+from studies.topology_verdicts import judge
+from studies.train import Train
+from studies.train import run as train
+
+FOLDER, REPORT, MEASURES = "topology", "report.html", "measures.json"
+RESULTS = Path("results/topology")
+# What the report says at the console of the last update, if it was measured.
+SHOWN = (
+    "modularity",
+    "log10 of paths",
+    "unreachable units",
+    "square clustering",
+    "mean distance",
+    "spectral gap",
+    "assortativity out-in",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topology(TrainingOptions):
+    """Look at the graph of a network while it is pruned: as pictures, in numbers against chance, as files.
+
+    Trains one network as train does, or with --run reads one that train or compare recorded, also while it
+    still trains. Writes to --out/topology: report.html, measures.json, measures.csv, updates.csv, and the
+    graphs of units and layers for Gephi and Cytoscape.
+    """
+
+    run: Path | None = None  # a study's directory or a topology.grnt; no network is trained then
+    policy: str | None = None  # of the network trained (default expression), or of the recorded run meant
+    sparsity: float | None = None  # likewise (default 0.9)
+    seed: int | None = None  # likewise (default 0); of random graphs and layout too
+    snapshots: int = 12  # updates whose graph is measured, evenly spread, first and last among them
+    null_samples: int = 20  # random graphs with the same degrees that each is held against
+    layout: Literal["layered", "force"] = "layered"  # of the units; force needs the extra layout
+    focus: str | None = None  # LAYER:UNIT to show the connections around; None: the strongest hub
+    files: bool = True  # write the graphs for other programs
+    pictures: bool = False  # also write the figures as PNG and SVG; needs the extra figures and a Chromium
+    out: Path | None = None  # directory; None: that of --run, or results/topology
+
+    def check(self) -> None:
+        """Refuse options that could not be used; see :meth:`TrainingOptions.check`."""
+        for name, least in (("snapshots", 1), ("null_samples", 2), ("seed", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        if self.layout not in ("layered", "force"):
+            raise ValueError(f"layout must be layered or force, got {self.layout!r}")
+        if self.focus is not None:
+            focus_of(self.focus)
+        if self.run is None:
+            self.training().check()
+
+    def training(self) -> Train:
+        """Return the options of the network that is trained."""
+        names = [option.name for option in fields(TrainingOptions)]
+        names += [name for name in ("policy", "sparsity", "seed") if getattr(self, name) is not None]
+        given: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return Train(**given, out=self.directory)
+
+    @property
+    def directory(self) -> Path:
+        """Where the study writes, into a folder of its own."""
+        if self.out is not None:
+            return self.out
+        if self.run is None:
+            return RESULTS
+        return self.run.parent if self.run.is_file() else self.run
+
+    def command(self) -> str:
+        """Return the command that makes the report again: options at their defaults are left out."""
+        own = {option.name for option in fields(self)} - {option.name for option in fields(TrainingOptions)}
+        words = ["python", "-m", "studies", "topology"]
+        for option in fields(self):
+            value = getattr(self, option.name)
+            skipped = self.run is not None and option.name not in own
+            if skipped or option.name == "resume" or value == option.default:
+                continue
+            flag = option.name.replace("_", "-")
+            words += (
+                [f"--{flag}" if value else f"--no-{flag}"]
+                if isinstance(value, bool)
+                else [f"--{flag}", str(value)]
+            )
+        return shlex.join(words)
+
+
+def run(config: Topology) -> Analysis:
+    """Train or read a network, measure its graph, write report and files, and return what was measured.
+
+    Raises
+    ------
+    ValueError
+        For anything that could not work, before any file is written.
+    FloatingPointError
+        If training or pruning diverged.
+    RuntimeError
+        If pictures are asked for and cannot be drawn; the report is written by then.
+    """
+    config.check()
+    console = Console()
+    began = time.monotonic()
+    if config.run is None:
+        if config.policy == "dense":
+            raise ValueError("policy must prune for a topology to change, got 'dense'")
+        train(config.training())
+    source = config.run if config.run is not None else config.directory
+    path = find_history(source, policy=config.policy, sparsity=config.sparsity, seed=config.seed)
+    folder = config.directory / FOLDER
+    check_writable(folder)
+    recorded = read_run(path)
+    _check_same(folder, recorded.facts)
+    with console.status("") as status:
+
+        def say(what: str) -> None:
+            status.update(what)
+            if not console.is_terminal:
+                console.print(
+                    f"{time.monotonic() - began:6.1f} s: {what}",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
+
+        seed = config.seed or 0
+        analysis = analyse(
+            recorded, snapshots=config.snapshots, null_samples=config.null_samples, seed=seed, say=say
+        )
+        say("drawing the report")
+        links = analysis.last.links
+        column, unit = strongest_hub(links) if config.focus is None else focus_of(config.focus)
+        around = neighbourhood(analysis.last.snapshot, column, unit, wiring=recorded.wiring)
+        layout = force_layout(links, seed=seed) if config.layout == "force" else layered_layout(links)
+        written, notes = write_graphs(folder, analysis, layout, around) if config.files else ([], [])
+        written = [*write_measures(folder, analysis), *written]
+        page = build_topology_page(
+            analysis,
+            layout=layout,
+            around=around,
+            command=config.command(),
+            files=[path.name for path in written],
+            notes=notes,
+        )
+        write_atomically(folder / REPORT, page.encode())
+        if config.pictures:
+            say("drawing the pictures")
+            written += write_topology_pictures(folder / "pictures", analysis, layout, around)
+    _tell(console, analysis, written, folder)
+    return analysis
+
+
+def focus_of(text: str) -> tuple[str, int]:
+    """Read LAYER:UNIT.
+
+    Raises
+    ------
+    ValueError
+        If it is not so.
+
+    Examples
+    --------
+    >>> focus_of("features.0:12")
+    ('features.0', 12)
+    """
+    column, _, unit = text.rpartition(":")
+    if not column or not unit.isdecimal():
+        raise ValueError(f"focus must be LAYER:UNIT such as classifier:3, got {text!r}")
+    return column, int(unit)
+
+
+def strongest_hub(links: UnitLinks) -> tuple[str, int]:
+    """The unit with most links beyond chance, of a layer between input and output where there is one."""
+    mean, std = chance_degrees(links)
+    score = np.divide(degrees(links) - mean, std, out=np.full(links.nodes, -np.inf), where=std > 0)
+    into, out = degrees(links, "in"), degrees(links, "out")
+    between = (into > 0) & (out > 0)
+    if between.any():
+        score = np.where(between, score, -np.inf)
+    node = int(score.argmax())
+    column = links.columns[links.column_of()[node]]
+    return column.name, node - column.first
+
+
+def _check_same(folder: Path, facts: object) -> None:
+    """Refuse to write over the report of another run."""
+    path = folder / MEASURES
+    if not path.exists():
+        return
+    try:
+        stored = dict(json.loads(path.read_text())["run"])
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} is not from this study: choose another --out, or remove {folder}") from None
+    names = ("policy", "target_sparsity", "seed", "model", "dataset")
+    now = json.loads(json.dumps(facts))
+    if any(stored.get(name) != now.get(name) for name in names):
+        told = " ".join(str(stored.get(name)) for name in names[:3])
+        raise ValueError(f"{folder} holds the report of another run, {told}: choose another --out")
+
+
+def _tell(console: Console, analysis: Analysis, written: Sequence[Path], folder: Path) -> None:
+    """Print the last update measured as a short table."""
+    last = analysis.compared[-1] if analysis.compared else analysis.last
+    verdicts = judge(last.comparisons)
+    rows = Table(title=f"{analysis.run.name}: after step {last.links.step:,}", title_justify="left")
+    for heading in ("measure", "value", "random graphs", "z", "verdict"):
+        rows.add_column(heading, justify="left" if heading in ("measure", "verdict") else "right")
+    for name in SHOWN:
+        if name in verdicts:
+            one = verdicts[name].comparison
+            rows.add_row(
+                name,
+                f"{one.value:.4g}",
+                f"{one.null_mean:.4g} ± {one.null_std:.2g}",
+                "" if one.z is None else f"{one.z:+.1f}",
+                {"apart": "told apart", "same": "not distinguishable"}.get(verdicts[name].kind, one.note),
+            )
+    console.print(rows)
+    console.print(f"{len(written)} files in {folder}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"report: {folder / REPORT}", highlight=False, soft_wrap=True, markup=False)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the study from the command line."""
+    defaults = with_recipe(Topology, arguments)
+    run(tyro.cli(Topology, prog="python -m studies topology", args=arguments, default=defaults))
