@@ -22,13 +22,8 @@ from pruning.importance import Importance, mean_over
 from pruning.optimizer_state import forget_curvature, parameter_ids, reset_entries
 from pruning.policies.base import GatingContext, GatingDecision, GatingPolicy, PolicyState
 from pruning.schedule import Schedule
-from pruning.topology.snapshot import (
-    LayerTopology,
-    TopologySnapshot,
-    layer_table,
-    layer_topologies,
-    take_snapshot,
-)
+from pruning.topology.layers import LayerTopology, layer_table, layer_topologies
+from pruning.topology.snapshot import TopologySnapshot, packed, take_snapshot
 from pruning.topology.update import GatingUpdate
 
 _MOST_SHORT = torch.iinfo(torch.int16).max  # updates that are counted in two bytes
@@ -91,7 +86,7 @@ class PruningController:
         at first, not saved. :meth:`pruning.topology.TopologyHistory.record` is one: with it and
         ``keep_masks=False`` the masks of a run lie on disk alone.
     observer_seconds : float
-        Time spent in them.
+        Time spent in them, and in packing masks that they alone are shown.
 
     Raises
     ------
@@ -581,21 +576,24 @@ class PruningController:
             lifetime=lifetime,
             threshold=decision.threshold,
             expression=decision.expression,
-            keep_masks=self.keep_masks or bool(self.observers),
+            keep_masks=self.keep_masks,
         )
-        self.history.append(snapshot if self.keep_masks else replace(snapshot, packed_masks=None))
-        self._show(
-            GatingUpdate(
-                snapshot=snapshot,
-                live=decision.mask,
-                protein=decision.expression,
-                mrna=decision.state.get("mrna") if decision.expression is not None else None,
-                importance=importance,
-            )
-        )
+        self.history.append(snapshot)
+        if self.observers:
+            self._show(snapshot, decision, importance)
 
-    def _show(self, update: GatingUpdate) -> None:
+    def _show(self, snapshot: TopologySnapshot, decision: GatingDecision, importance: Tensor | None) -> None:
+        """Call the observers; what is prepared for them alone counts as their time."""
         started = time.perf_counter()
+        if snapshot.packed_masks is None:
+            snapshot = replace(snapshot, packed_masks=packed(decision.mask))
+        update = GatingUpdate(
+            snapshot=snapshot,
+            live=decision.mask,
+            protein=decision.expression,
+            mrna=decision.mrna,
+            importance=importance,
+        )
         for observer in self.observers:
             observer(update)
         self.observer_seconds += time.perf_counter() - started

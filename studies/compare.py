@@ -33,8 +33,9 @@ class Compare(TrainingOptions):
     policy alone; with --patience each keeps its best epoch after its own last update. Choices are made on the
     validation split; the test split is scored once a run, at its end.
     Results go to --out: records.jsonl, one line a run, and report.html; of the pruned runs of the first seed
-    also runs/RUN/topology.grnt, masks and expression after every update. With --resume a study goes on, also
-    with more policies, sparsities or seeds than before.
+    also runs/RUN/topology.grnt, masks and expression after every update (not with --no-topology, and the
+    report then draws no graph of the network). With --resume a study goes on, also with more policies,
+    sparsities or seeds than before.
 
     Policies: dense, small-dense (a narrower network of the pruned one's size), static, set, rigl (sparse from
     scratch), random, magnitude, smoothed, heuristic, heuristic-literal, expression, expression-schmitt.
@@ -69,7 +70,7 @@ class Compare(TrainingOptions):
     def described(self) -> dict[str, Any]:
         """Return the options that define the study, as JSON values; not where it writes or how."""
         values = described_gating(asdict(self))
-        for name in ("out", "resume", "keep_weights", "checkpoint_seconds", "first_seed"):
+        for name in ("out", "resume", "keep_weights", "topology", "checkpoint_seconds", "first_seed"):
             del values[name]
         return {
             **values,

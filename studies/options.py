@@ -65,6 +65,7 @@ class TrainingOptions(DataOptions, GatingOptions):
     device: str = "auto"  # auto, cpu, cuda or cuda:N; auto: cuda where there is one
     threads: int | None = None  # CPU threads; None: torch's choice, and a resumed study's own
     keep_weights: bool = False  # also write the final weights and masks of every run
+    topology: bool = True  # also record the masks and expression of pruned runs of the first seed
     checkpoint_seconds: float | None = None  # also checkpoint inside an epoch, after so many seconds
     resume: bool = False  # continue the study in --out, if there is one
 

@@ -304,10 +304,12 @@ def _keep(
     """Write what a finished run leaves behind, its record last."""
     if bench.options.keep_weights:
         save_weights(bench.folder(run), model, controller)
-    recorded = bench.history_of(run)
-    if run == bench.pictured and recorded is not None:
+    recorded = bench.history_of(run) if run == bench.pictured else None
+    if recorded is not None:
         with TopologyHistory.open(recorded) as history:
-            write_topology(bench.directory, graphs_to_draw(history), run=asdict(record))
+            graphs = graphs_to_draw(history)
+        if graphs:  # none where the file was lost after the last update
+            write_topology(bench.directory, graphs, run=asdict(record))
     if finish is not None:
         finish(run, model, controller)
     append_record(bench.directory / RECORDS, record)

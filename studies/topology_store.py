@@ -1,4 +1,4 @@
-"""Topology of a run on disk: its history as it trains, and a sample of graphs for the report to draw."""
+"""Topology of a run on disk: its history while it trains, and a few graphs of it for the report to draw."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from pruning.topology import TopologyHistory
 
 FILE = "topology.json"
 HISTORY = "topology.grnt"  # in a run's own folder
+IDENTITY = ("model", "dataset", "policy", "seed", "granularity", "update_every")  # what no steering changes
+FRAMES = 12  # graphs of a run that the report draws, at most
 Node = tuple[int, int]
 Item = TypeVar("Item")
 
@@ -73,12 +75,21 @@ def recorded_topology(path: Path, controller: PruningController, *, run: Mapping
     Raises
     ------
     ValueError
-        If the file is damaged or holds other updates than the controller counts.
+        If the file is damaged, of another network or run, or holds other updates than the controller counts.
+        A run is known by the names of its model, data set and policy, its seed, its granularity and the
+        steps between its updates: rates and thresholds may have been changed while it trained.
     """
+    facts = {**run, **_facts(controller)}
     if controller.steps and path.exists():
-        history = TopologyHistory.resume(path, controller.steps, updates=len(controller.history))
+        history = TopologyHistory.resume(
+            path,
+            controller.steps,
+            updates=len(controller.history),
+            layers=controller.layers,
+            run={name: facts[name] for name in IDENTITY if name in facts},
+        )
     else:
-        history = TopologyHistory.create(path, controller.layers, run={**run, **_gating(controller)})
+        history = TopologyHistory.create(path, controller.layers, run=facts)
     with history:
         for snapshot in controller.history[len(history) :]:
             history.append(snapshot)
@@ -89,7 +100,7 @@ def recorded_topology(path: Path, controller: PruningController, *, run: Mapping
             controller.observers.remove(history.record)
 
 
-def _gating(controller: PruningController) -> dict[str, Any]:
+def _facts(controller: PruningController) -> dict[str, Any]:
     """How the controller prunes, as JSON values."""
     policy = controller.policy
     described: dict[str, Any] = (
@@ -112,8 +123,8 @@ def _finite(value: Any) -> Any:
     return value if isinstance(value, float) and math.isfinite(value) else str(value)
 
 
-def graphs_to_draw(history: TopologyHistory, count: int = 12) -> list[Snapshot]:
-    """Read snapshots spread evenly over a history, of those that hold masks."""
+def graphs_to_draw(history: TopologyHistory, count: int = FRAMES) -> list[Snapshot]:
+    """Read up to ``count`` snapshots spread evenly over those of a history that hold masks, if any do."""
     places = [place for place in range(len(history)) if history.has_masks(place)]
     return [history[place] for place in spread_evenly(places, count)]
 
@@ -168,22 +179,32 @@ def write_topology(
     *,
     run: Mapping[str, Any],
     maximum_units: int = 40,
-    maximum_frames: int = 12,
+    maximum_frames: int = FRAMES,
 ) -> Path:
-    """Store a sample of a run's graphs in the study's directory, where the report finds them.
+    """Store some of a run's graphs, each a sample of its units, where the report finds them.
 
     Parameters
     ----------
     directory
         The study's directory; ``topology.json`` is written there whole or not at all.
     snapshots
-        The controller's history.
+        Of one run, with their masks, such as what :func:`graphs_to_draw` reads.
     run
         The run's record, or at least its ``policy``, ``target_sparsity`` and ``seed``.
+    maximum_units
+        Units of each layer that are kept: those of highest degree in the last graph.
+    maximum_frames
+        Snapshots that are kept, spread evenly.
+
+    Raises
+    ------
+    ValueError
+        If there is no snapshot, or one without masks.
     """
     if not snapshots:
         raise ValueError(
-            "write_topology needs at least one snapshot, got none: train with a PruningController"
+            "write_topology needs at least one snapshot with masks, got none: record a run with "
+            "recorded_topology, or build its PruningController with keep_masks=True"
         )
     chosen = spread_evenly(snapshots, maximum_frames)
     last = chosen[-1].to_digraph()
@@ -216,7 +237,7 @@ def write_topology(
 
 
 def read_topology(directory: Path) -> tuple[dict[str, Any], list[StoredSnapshot]] | None:
-    """Read what `write_topology` stored: the run and its snapshots; None where a study stored none."""
+    """Read what `write_topology` stored: the run and its snapshots; None where there is no such file."""
     path = Path(directory) / FILE
     if not path.exists():
         return None

@@ -29,8 +29,9 @@ class Train(TrainingOptions):
     """Train one network, pruning it on the way, and keep its weights.
 
     Writes to --out: weights.safetensors (a plain state dict), masks.safetensors, records.jsonl, report.html,
-    runs/RUN/topology.grnt (masks and expression after every update, readable while it grows), and for
-    networks with attention, attention.npz: maps over some validation images.
+    runs/RUN/topology.grnt (masks and expression after every update, readable while it grows; not with
+    --no-topology, and the report then draws no graph of the network), and for networks with attention,
+    attention.npz: maps over some validation images.
     """
 
     policy: str = "expression"  # a policy of the compare study, such as dense, magnitude, expression
@@ -49,7 +50,7 @@ class Train(TrainingOptions):
     def described(self) -> dict[str, Any]:
         """Return the options that define the run, as JSON values."""
         values = described_gating(asdict(self))
-        for name in ("out", "resume", "keep_weights", "checkpoint_seconds"):
+        for name in ("out", "resume", "keep_weights", "topology", "checkpoint_seconds"):
             del values[name]
         return values
 

@@ -94,9 +94,12 @@ class Workbench:
         """Where a run's topology is recorded, None for one of which it is not.
 
         It is of the pruned runs of one seed, that of the pictured run: what the policies do to one and the
-        same network can be compared, and the files, some megabytes each, do not multiply with the seeds.
+        same network can be compared, and the files, which grow by at most a bit a gate and update and the
+        sampled expression, do not multiply with the seeds. Without the option ``topology`` there are none.
         """
-        chosen = self.pictured is not None and run.seed == self.pictured.seed and POLICIES[run.policy].prunes
+        if not self.options.topology or self.pictured is None:
+            return None
+        chosen = run.seed == self.pictured.seed and POLICIES[run.policy].prunes
         return self.folder(run) / HISTORY if chosen else None
 
     def shape_of(self, run: Run) -> NetworkShape:

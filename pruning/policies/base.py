@@ -98,13 +98,16 @@ class GatingDecision:
     threshold : Tensor or None
         Importance at which a connection is half expressed or silenced, 0-d, where the policy has one.
     expression : Tensor or None
-        Expression level of every connection, shape (gates,), where the policy has one.
+        Expression level (protein) of every connection, shape (gates,), where the policy has one.
+    mrna : Tensor or None
+        mRNA level of every connection, shape (gates,), where the policy has one; shown to observers.
     """
 
     mask: Tensor
     state: PolicyState = field(default_factory=dict)
     threshold: Tensor | None = None
     expression: Tensor | None = None
+    mrna: Tensor | None = None
 
 
 @runtime_checkable

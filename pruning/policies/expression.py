@@ -145,6 +145,7 @@ class ExpressionGating:
             state={"mrna": stored.mrna, "protein": stored.protein, "log_threshold_offset": offset},
             threshold=threshold,
             expression=after.protein,
+            mrna=stored.mrna,
         )
 
 

@@ -53,4 +53,5 @@ class SmoothedImportanceGating:
             state={"mrna": after.mrna, "protein": protein},
             threshold=edge,
             expression=protein,
+            mrna=after.mrna,
         )

@@ -4,9 +4,10 @@ from pruning.topology.expression_summary import ExpressionSummary, choose_sample
 from pruning.topology.find_wiring import find_wiring
 from pruning.topology.graph_files import write_graph, write_graph_history
 from pruning.topology.history import TopologyHistory
+from pruning.topology.layers import LayerTopology
 from pruning.topology.layouts import Layout, force_layout, layered_layout
 from pruning.topology.links import Column, UnitLinks, unit_links
-from pruning.topology.snapshot import LayerTopology, TopologySnapshot
+from pruning.topology.snapshot import TopologySnapshot
 from pruning.topology.update import GatingUpdate
 from pruning.topology.wiring import Feed, Wiring, chain_wiring
 from pruning.topology.zooms import layer_graph, neighbourhood, unit_graph

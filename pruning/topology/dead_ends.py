@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pruning.topology.links import per_pair
-from pruning.topology.wiring import Wiring
+from pruning.topology.wiring import Wiring, check_wiring
 
 if TYPE_CHECKING:
     from pruning.topology.snapshot import TopologySnapshot
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def dead_ends(snapshot: "TopologySnapshot", wiring: Wiring) -> dict[str, int]:
     """Count what :meth:`pruning.TopologySnapshot.dead_ends` describes."""
+    check_wiring(snapshot.layers, wiring)
     counts = {layer.name: per_pair(layer, snapshot.mask(layer.name)) for layer in snapshot.layers}
     reached: dict[str, NDArray[np.bool_]] = {}
     arrives: dict[str, NDArray[np.bool_]] = {}
@@ -39,5 +40,9 @@ def dead_ends(snapshot: "TopologySnapshot", wiring: Wiring) -> dict[str, int]:
     dead = {}
     for layer in snapshot.layers:
         useful = arrives[layer.name][None, :] & needed[layer.name][:, None]
-        dead[layer.name] = int(counts[layer.name][~useful].sum())
+        if layer.layout == (1, layer.outputs, 1, 1):  # a unit has one gate, whatever it reads
+            live = counts[layer.name] > 0
+            dead[layer.name] = int((live.any(1) & ~(live & useful).any(1)).sum())
+        else:
+            dead[layer.name] = int(counts[layer.name][~useful].sum())
     return dead

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from pruning.topology.snapshot import LayerTopology
+from pruning.topology.layers import LayerTopology
 
 BINS = 32  # of expression over [0, 1]
 SAMPLE = 2000  # connections whose mRNA and protein are kept
@@ -63,7 +62,7 @@ class ExpressionSummary:
 
 
 def choose_sample(
-    layers: "Sequence[LayerTopology]", count: int = SAMPLE, *, seed: int = 0
+    layers: Sequence[LayerTopology], count: int = SAMPLE, *, seed: int = 0
 ) -> NDArray[np.int64]:
     """Choose gates to follow through a run: at random within every layer.
 
@@ -102,7 +101,7 @@ def choose_sample(
 
 
 def summarise_expression(
-    layers: "Sequence[LayerTopology]",
+    layers: Sequence[LayerTopology],
     sample: Tensor,
     *,
     live: Tensor,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, get_args
 
@@ -19,7 +19,7 @@ from pruning.topology.tracing import (
     leaf,
     read_units,
 )
-from pruning.topology.wiring import INPUT, Feed
+from pruning.topology.wiring import INPUT, Feed, input_name
 
 
 def find_wiring(
@@ -63,8 +63,9 @@ def find_wiring(
     -------
     dict of str to tuple of Feed
         A :data:`pruning.topology.Wiring`. An input of the network is named ``"input"``, or ``"input 1"``,
-        ``"input 2"`` where there are several; its units are the indices along those dimensions that the
-        layers tell apart: channels before a convolution, pixels before a linear layer.
+        ``"input 2"`` where there are several (``"network's input"`` where a layer has that name); its units
+        are the indices along those dimensions that the layers tell apart: channels before a convolution,
+        pixels before a linear layer.
 
     Raises
     ------
@@ -83,8 +84,8 @@ def find_wiring(
     """
     if mixtures not in get_args(Mixtures):
         raise ValueError(f"mixtures must be one of {', '.join(get_args(Mixtures))}, got {mixtures!r}")
-    inputs = _checked(example_input)
     order = [layer.name for layer in gates.layers]
+    inputs = _checked(example_input, order)
     read: dict[str, dict[str, ReadUnits]] = {}
     trace = CarryTrace()
     for name, tensor in inputs.items():
@@ -160,8 +161,8 @@ def _hooks(
     return before, after
 
 
-def _checked(example_input: Tensor | Sequence[Tensor]) -> dict[str, Tensor]:
-    """Inputs by name."""
+def _checked(example_input: Tensor | Sequence[Tensor], layers: Collection[str]) -> dict[str, Tensor]:
+    """Inputs by name, none of them a layer's."""
     given = [example_input] if isinstance(example_input, Tensor) else list(example_input)
     for tensor in given:
         if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or tensor.dim() < 2:
@@ -178,11 +179,8 @@ def _checked(example_input: Tensor | Sequence[Tensor]) -> dict[str, Tensor]:
         raise ValueError("example_input must hold at least one tensor, got none")
     # A view of its own each: the same tensor may be given twice.
     views = [tensor.detach().view(tensor.shape) for tensor in given]
-    return dict(zip([INPUT] if len(given) == 1 else _numbered(len(given)), views, strict=True))
-
-
-def _numbered(count: int) -> list[str]:
-    return [f"{INPUT} {number}" for number in range(1, count + 1)]
+    names = [INPUT] if len(given) == 1 else [f"{INPUT} {number}" for number in range(1, len(given) + 1)]
+    return dict(zip([input_name(name, layers) for name in names], views, strict=True))
 
 
 @contextmanager

@@ -1,36 +1,25 @@
-"""The snapshots of a run on disk: one file that grows by a record an update and is read while it grows."""
+"""The snapshots of a run on disk: one file that grows by a record an update, and is read while it grows."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, overload
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from pruning.topology.expression_summary import SAMPLE, ExpressionSummary, choose_sample, summarise_expression
+from pruning.topology.expression_summary import SAMPLE, summarise_expression
 from pruning.topology.history_file import HistoryFile
-from pruning.topology.history_format import (
-    DIFFERENCE,
-    NO_MASK,
-    Mask,
-    check_mask,
-    decode_mask,
-    decode_numbers,
-    encode_mask,
-    encode_numbers,
-)
-from pruning.topology.history_header import MOST_SAMPLED, HistoryHeader, same_layers
-from pruning.topology.snapshot import LayerTopology, TopologySnapshot
+from pruning.topology.history_header import new_header, same_layers
+from pruning.topology.history_mask import check_mask, encode_mask
+from pruning.topology.history_numbers import encode_numbers
+from pruning.topology.history_records import HistoryRecords, Summary
+from pruning.topology.history_scan import ELSE
+from pruning.topology.layers import LayerTopology
+from pruning.topology.snapshot import TopologySnapshot
 from pruning.topology.update import GatingUpdate
 
-Summary = ExpressionSummary | None
 
-
-class TopologyHistory(Sequence[TopologySnapshot]):
+class TopologyHistory(HistoryRecords):
     """Snapshots of a run in one file.
 
     Made by :meth:`create`, :meth:`open` and :meth:`resume`, closed by :meth:`close` or as a context manager.
@@ -64,9 +53,7 @@ class TopologyHistory(Sequence[TopologySnapshot]):
     """
 
     def __init__(self, file: HistoryFile) -> None:
-        # Not for users: create, open and resume say what is meant.
-        self._file = file
-        self._held: tuple[int, int, Mask] | None = None  # number, checksum and masks of a record
+        super().__init__(file)
         self._places: Tensor | None = None
 
     # ------------------------------------------------------------------ how one is made
@@ -98,11 +85,7 @@ class TopologyHistory(Sequence[TopologySnapshot]):
         ValueError
             If the sample is too large or the facts are not JSON values.
         """
-        if not 0 <= sample <= MOST_SAMPLED:
-            raise ValueError(f"sample must be from 0 to {MOST_SAMPLED:,} gates, got {sample}")
-        chosen = choose_sample(layers, sample)
-        header = HistoryHeader(layers=tuple(layers), run=dict(run or {}), sample=chosen)
-        return cls(HistoryFile.create(Path(path), header))
+        return cls(HistoryFile.create(Path(path), new_header(layers, run, sample)))
 
     @classmethod
     def open(cls, path: str | Path) -> "TopologyHistory":
@@ -118,7 +101,15 @@ class TopologyHistory(Sequence[TopologySnapshot]):
         return cls(HistoryFile(Path(path)))
 
     @classmethod
-    def resume(cls, path: str | Path, step: int, *, updates: int | None = None) -> "TopologyHistory":
+    def resume(
+        cls,
+        path: str | Path,
+        step: int,
+        *,
+        updates: int | None = None,
+        layers: Sequence[LayerTopology] | None = None,
+        run: Mapping[str, Any] | None = None,
+    ) -> "TopologyHistory":
         """Go on writing where a checkpoint was taken: what comes after its step is cut off.
 
         Parameters
@@ -129,121 +120,35 @@ class TopologyHistory(Sequence[TopologySnapshot]):
             Optimizer steps done at the checkpoint.
         updates : int, optional
             Records that there must be up to then.
+        layers : sequence of LayerTopology, optional
+            What the network's layers must be, live or not.
+        run : mapping, optional
+            Facts that the file must tell of its run, such as the seed; it may tell more.
 
         Raises
         ------
         FileNotFoundError
             If there is no such file.
         ValueError
-            If it is damaged before the cut, or holds another number of records than the checkpoint counts;
-            nothing is cut then.
+            If it is damaged before the cut, of another network or run, or holds another number of records
+            than the checkpoint counts; nothing is cut then.
         """
         file = HistoryFile(Path(path), writing=True)
         try:
+            if layers is not None and not same_layers(tuple(layers), file.header.layers):
+                raise ValueError(f"{path} is the history of another network: {ELSE}")
+            for name, value in (run or {}).items():
+                found = file.header.run.get(name)
+                if found != value:
+                    raise ValueError(
+                        f"{path} is the history of another run: its {name} is {found!r}, this one's is "
+                        f"{value!r}; {ELSE}"
+                    )
             file.cut(step, updates)
         except BaseException:
             file.close()
             raise
         return cls(file)
-
-    # ------------------------------------------------------------------ what it knows without reading records
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self._file.path
-
-    @property
-    def layers(self) -> tuple[LayerTopology, ...]:
-        """Layers of the network; their ``live`` is that of the beginning."""
-        return self._file.header.layers
-
-    @property
-    def run(self) -> dict[str, Any]:
-        """Facts of the run."""
-        return dict(self._file.header.run)
-
-    @property
-    def sample(self) -> NDArray[np.int64]:
-        """Places, in the flat vector of all gates, of those whose expression is followed."""
-        return self._file.header.sample
-
-    @property
-    def sample_layer(self) -> NDArray[np.int64]:
-        """Number of the layer of each of them."""
-        ends = np.cumsum([layer.total for layer in self.layers])
-        return np.searchsorted(ends, self.sample, side="right")
-
-    @property
-    def steps(self) -> NDArray[np.int64]:
-        """Optimizer step of every record."""
-        return np.array([frame.step for frame in self._file.frames], dtype=np.int64)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the header and all complete records."""
-        return self._file.end
-
-    def __len__(self) -> int:
-        return len(self._file.frames)
-
-    def __repr__(self) -> str:
-        return f"<TopologyHistory {str(self.path)!r}: {len(self)} records, {self.nbytes:,} bytes>"
-
-    # ------------------------------------------------------------------ reading
-
-    @overload
-    def __getitem__(self, index: int) -> TopologySnapshot: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[TopologySnapshot]: ...
-    def __getitem__(self, index: int | slice) -> TopologySnapshot | list[TopologySnapshot]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
-        return self.read(index)[0]
-
-    def __iter__(self) -> Iterator[TopologySnapshot]:
-        for snapshot, _ in self.records():
-            yield snapshot
-
-    def records(self, *, masks: bool = True) -> Iterator[tuple[TopologySnapshot, Summary]]:
-        """Go through all snapshots and their expression, holding one at a time.
-
-        Parameters
-        ----------
-        masks : bool
-            Without them it is much faster.
-        """
-        for number in range(len(self)):
-            yield self.read(number, masks=masks)
-
-    def read(self, index: int, *, masks: bool = True) -> tuple[TopologySnapshot, Summary]:
-        """Read one snapshot and its expression, None where the policy has none.
-
-        Raises
-        ------
-        IndexError
-            If there is no such record.
-        ValueError
-            If the record, or one that its masks are a difference from, is damaged.
-        """
-        number = range(len(self))[index]  # negative ones count from the end
-        snapshot, expression, stored = self._decoded(number)
-        if masks and self.has_masks(number):
-            packed = self._mask(number, snapshot.live, stored).copy()
-            snapshot = replace(snapshot, packed_masks=packed)
-        return snapshot, expression
-
-    def has_masks(self, index: int) -> bool:
-        """Whether a record holds masks; known without reading it."""
-        return self._file.frames[index].kind != NO_MASK
-
-    def refresh(self) -> int:
-        """Look for records written since, and return how many there are now.
-
-        A file that was begun anew or cut, as by a run that is resumed, is read anew.
-        """
-        self._file.refresh()
-        return len(self)
 
     # ------------------------------------------------------------------ writing
 
@@ -287,73 +192,8 @@ class TopologyHistory(Sequence[TopologySnapshot]):
         if mask is not None:
             check_mask(self._file.header, mask, snapshot.live)
         numbers = encode_numbers(self._file.header, snapshot, expression)
-        kind, stored = encode_mask(mask, self._last_mask(), len(self))
-        self._file.append(numbers + stored, kind=kind, step=snapshot.step)
-        if mask is not None:
-            self._hold(len(self) - 1, mask.copy())
-
-    def close(self) -> None:
-        """Close the file; a closed history knows its length and gives no more records."""
-        self._file.close()
-
-    def __enter__(self) -> "TopologyHistory":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    # ------------------------------------------------------------------ masks
-
-    def _decoded(self, number: int) -> tuple[TopologySnapshot, Summary, bytes]:
-        """Read a record but for its masks, and the bytes of those."""
-        payload = self._file.payload(number)
-        try:
-            return decode_numbers(self._file.header, payload, self._file.frames[number].step)
-        except ValueError as error:
-            raise self._file.damaged(number, error) from None
-
-    def _mask(self, number: int, live: int, stored: bytes) -> Mask:
-        """Masks of a record: from the last whole ones, or those at hand, on to its own."""
-        mask = self._at_hand(number)
-        if mask is not None:
-            return mask
-        chain = [(number, live, stored)]
-        while self._file.frames[chain[-1][0]].kind == DIFFERENCE:
-            earlier = chain[-1][0] - 1
-            mask = self._at_hand(earlier)
+        with self._file.lock:
+            kind, stored = encode_mask(mask, self._masks.last(), len(self))
+            self._file.append(numbers + stored, kind=kind, step=snapshot.step)
             if mask is not None:
-                break
-            snapshot, _, bits = self._decoded(earlier)
-            chain.append((earlier, snapshot.live, bits))
-        for place, count, bits in reversed(chain):
-            try:
-                mask = decode_mask(self._file.header, bits, mask)
-                check_mask(self._file.header, mask, count)
-            except ValueError as error:
-                raise self._file.damaged(place, error) from None
-        assert mask is not None
-        self._hold(number, mask)
-        return mask
-
-    def _last_mask(self) -> Mask | None:
-        """Masks that the next record may be a difference from."""
-        number = len(self) - 1
-        if number < 0 or not self.has_masks(number):
-            return None
-        mask = self._at_hand(number)
-        if mask is not None:
-            return mask
-        snapshot, _, stored = self._decoded(number)
-        return self._mask(number, snapshot.live, stored)
-
-    def _hold(self, number: int, mask: Mask) -> None:
-        # The checksum tells the record from another that took its place when the file was cut.
-        self._held = number, self._file.frames[number].checksum, mask
-
-    def _at_hand(self, number: int) -> Mask | None:
-        held = self._held  # read once: another thread may change it
-        if held is None or held[:2] != (number, self._file.frames[number].checksum):
-            return None
-        return held[2]
+                self._masks.hold(len(self) - 1, mask.copy())

@@ -3,24 +3,26 @@
 import json
 import struct
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pruning.topology.expression_summary import BINS
-from pruning.topology.snapshot import SAMPLED_GATES, LayerTopology
+from pruning.topology.expression_summary import BINS, SAMPLE, choose_sample
+from pruning.topology.history_deflate import deflate, inflate
+from pruning.topology.layers import LayerTopology
+from pruning.topology.snapshot import SAMPLED_GATES
 
 MAGIC = b"\x89GRNT\r\n\x1a"  # no text file begins so, and a transfer as text would change it
-VERSION = 1
+VERSION = 2
 PREFIX = struct.Struct("<8sIIII")  # magic, version, bytes of the JSON, bytes stored, checksum
 MOST_HEADER = 2**24  # bytes of JSON
 MOST_GATES = 2**32 - 1
 MOST_SAMPLED = 2**16
-_MOST_SHRUNK = 1032  # deflate makes nothing smaller than by this
+_LAYOUT = ("groups", "outputs", "inputs", "gates")  # of a layer's gates, row-major
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -35,11 +37,14 @@ class HistoryHeader:
         Facts of the run.
     sample : ndarray of int64
         Increasing places of the gates whose expression is followed.
+    snapshot_sample : int
+        How many gates a snapshot itself samples.
     """
 
     layers: tuple[LayerTopology, ...]
-    run: Mapping[str, Any] = field(default_factory=dict)
-    sample: NDArray[np.int64] = field(repr=False, default_factory=lambda: np.empty(0, np.int64))
+    run: Mapping[str, Any]
+    sample: NDArray[np.int64] = field(repr=False)
+    snapshot_sample: int
 
     @property
     def total(self) -> int:
@@ -51,10 +56,25 @@ class HistoryHeader:
         """Bytes of all masks, eight gates to a byte."""
         return -(-self.total // 8)
 
-    @property
-    def fates(self) -> int:
-        """Gates that a snapshot itself samples."""
-        return min(SAMPLED_GATES, self.total)
+
+def new_header(
+    layers: Sequence[LayerTopology], run: Mapping[str, Any] | None = None, sample: int = SAMPLE
+) -> HistoryHeader:
+    """Head of a history that begins now, with so many gates sampled at most.
+
+    Raises
+    ------
+    ValueError
+        If the sample is too large.
+    """
+    if not 0 <= sample <= MOST_SAMPLED:
+        raise ValueError(f"sample must be from 0 to {MOST_SAMPLED:,} gates, got {sample}")
+    return HistoryHeader(
+        layers=tuple(layers),
+        run=dict(run or {}),
+        sample=choose_sample(layers, sample),
+        snapshot_sample=min(SAMPLED_GATES, sum(layer.total for layer in layers)),
+    )
 
 
 def encode_header(header: HistoryHeader) -> bytes:
@@ -67,10 +87,11 @@ def encode_header(header: HistoryHeader) -> bytes:
     """
     _check(header)
     content = {
-        "layers": [asdict(layer) for layer in header.layers],
+        "layers": [_encode_layer(layer) for layer in header.layers],
         "run": dict(header.run),
-        "sample": header.sample.tolist(),
-        "bins": BINS,
+        "expression_sample": header.sample.tolist(),
+        "expression_bins": BINS,
+        "snapshot_sample": header.snapshot_sample,
     }
     try:
         text = json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
@@ -80,7 +101,7 @@ def encode_header(header: HistoryHeader) -> bytes:
         raise ValueError(
             f"the facts of a run and its layers must take at most {MOST_HEADER:,} bytes, got {len(text):,}"
         )
-    stored = zlib.compress(text, 6)
+    stored = deflate(text)
     prefix = PREFIX.pack(MAGIC, VERSION, len(text), len(stored), 0)[:-4]
     return prefix + zlib.crc32(stored, zlib.crc32(prefix)).to_bytes(4, "little") + stored
 
@@ -97,7 +118,10 @@ def decode_prefix(prefix: bytes) -> int:
         raise ValueError("it is no topology history")
     _, version, length, stored, _ = PREFIX.unpack(prefix)
     if version != VERSION:
-        raise ValueError(f"it has format version {version}, and this program reads version {VERSION}")
+        raise ValueError(
+            f"it has format version {version}, and this program reads version {VERSION}: read it with the "
+            "program that wrote it, or delete it"
+        )
     if length > MOST_HEADER or stored > MOST_HEADER:
         raise ValueError("its header is damaged: it declares more bytes than a header has")
     return int(stored)
@@ -109,45 +133,53 @@ def decode_header(prefix: bytes, stored: bytes) -> HistoryHeader:
     Raises
     ------
     ValueError
-        If it is damaged.
+        If it is damaged, or counts expression in other bins.
     """
     _, _, length, _, checksum = PREFIX.unpack(prefix)
     if zlib.crc32(stored, zlib.crc32(prefix[:-4])) != checksum:
         raise ValueError("its header is damaged: the checksum does not fit")
     try:
         content = json.loads(inflate(stored, length))
-        if content["bins"] != BINS:
-            raise ValueError(f"{content['bins']} bins of expression, not {BINS}")
-        layers = tuple(
-            LayerTopology(**{**layer, "layout": tuple(layer["layout"])}) for layer in content["layers"]
-        )
+        bins = content["expression_bins"]
         header = HistoryHeader(
-            layers=layers, run=content["run"], sample=np.array(content["sample"], dtype=np.int64)
+            layers=tuple(_decode_layer(layer) for layer in content["layers"]),
+            run=content["run"],
+            sample=np.array(content["expression_sample"], dtype=np.int64),
+            snapshot_sample=content["snapshot_sample"],
         )
         _check(header)
-    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise ValueError(f"its header is damaged: it lacks {error}") from None
+    except (AttributeError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"its header is damaged: {error}") from None
+    if bins != BINS:
+        raise ValueError(f"it counts expression in {bins} bins, and this program in {BINS}")
     return header
 
 
-def inflate(stored: bytes, size: int) -> bytes:
-    """Undo deflate where exactly ``size`` bytes must come out; never makes more.
+def _encode_layer(layer: LayerTopology) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "outputs": layer.outputs,
+        "inputs": layer.inputs,
+        "groups": layer.groups,
+        "layout": dict(zip(_LAYOUT, layer.layout, strict=True)),
+        "live": layer.live,
+        "total": layer.total,
+    }
 
-    Raises
-    ------
-    ValueError
-        If something else comes out.
-    """
-    if size > _MOST_SHRUNK * (len(stored) + 1):
-        raise ValueError(f"{len(stored):,} stored bytes cannot hold {size:,}")
-    inflater = zlib.decompressobj()
-    try:
-        content = inflater.decompress(stored, size + 1)
-    except zlib.error as error:
-        raise ValueError(f"its compressed part cannot be read ({error})") from None
-    if len(content) != size or not inflater.eof or inflater.unused_data:
-        raise ValueError(f"its compressed part does not hold exactly {size:,} bytes")
-    return content
+
+def _decode_layer(stored: Mapping[str, Any]) -> LayerTopology:
+    groups, outputs, inputs, gates = (stored["layout"][name] for name in _LAYOUT)
+    return LayerTopology(
+        name=stored["name"],
+        outputs=stored["outputs"],
+        inputs=stored["inputs"],
+        groups=stored["groups"],
+        layout=(groups, outputs, inputs, gates),
+        live=stored["live"],
+        total=stored["total"],
+    )
 
 
 def same_layers(one: tuple[LayerTopology, ...], other: tuple[LayerTopology, ...]) -> bool:
@@ -165,7 +197,6 @@ def _check(header: HistoryHeader) -> None:
         sizes = (layer.outputs, layer.inputs, layer.groups, layer.total, *layer.layout)
         if (
             not isinstance(layer.name, str)
-            or len(layer.layout) != 4
             or not all(type(size) is int and 0 < size <= MOST_GATES for size in sizes)
             or type(layer.live) is not int
             or not 0 <= layer.live <= layer.total
@@ -178,6 +209,8 @@ def _check(header: HistoryHeader) -> None:
             raise ValueError(f"the layout of layer {layer.name!r} does not fit its sizes, got {layer}")
     if header.total > MOST_GATES:
         raise ValueError(f"a history holds at most {MOST_GATES:,} gates, got {header.total:,}")
+    if type(header.snapshot_sample) is not int or not 0 <= header.snapshot_sample <= header.total:
+        raise ValueError(f"a snapshot samples from 0 to all gates, got {header.snapshot_sample!r}")
     sample = header.sample
     if sample.ndim != 1 or len(sample) > MOST_SAMPLED:
         raise ValueError(f"a history samples at most {MOST_SAMPLED:,} gates, got shape {sample.shape}")

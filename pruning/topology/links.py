@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from pruning.topology.layers import LayerTopology
 from pruning.topology.wiring import Wiring, chain_wiring, check_wiring
 
 if TYPE_CHECKING:
-    from pruning.topology.snapshot import LayerTopology, TopologySnapshot
+    from pruning.topology.snapshot import TopologySnapshot  # which offers these links as its own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,11 +28,14 @@ class Column:
         How many.
     first : int
         Node number of its first unit; nodes are numbered column by column.
+    is_input : bool
+        Whether it is an input of the network, not a layer.
     """
 
     name: str
     units: int
     first: int
+    is_input: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -163,7 +167,7 @@ def unit_links(
     )
 
 
-def per_pair(layer: "LayerTopology", values: NDArray[Any]) -> NDArray[Any]:
+def per_pair(layer: LayerTopology, values: NDArray[Any]) -> NDArray[Any]:
     """Sum gate values over every (output, input) pair, shape (outputs, inputs).
 
     A unit's gate counts once for each pair that the unit takes part in; pairs across groups do not exist
@@ -178,7 +182,7 @@ def per_pair(layer: "LayerTopology", values: NDArray[Any]) -> NDArray[Any]:
     return pairs.reshape(layer.outputs, layer.inputs)
 
 
-def _columns(layers: "tuple[LayerTopology, ...]", wiring: Wiring) -> tuple[Column, ...]:
+def _columns(layers: tuple[LayerTopology, ...], wiring: Wiring) -> tuple[Column, ...]:
     """Layers in order, each input of the network before the first layer that reads it."""
     named = {layer.name for layer in layers}
     sizes: dict[str, int] = {}
@@ -190,7 +194,7 @@ def _columns(layers: "tuple[LayerTopology, ...]", wiring: Wiring) -> tuple[Colum
     columns = []
     first = 0
     for name, units in sizes.items():
-        columns.append(Column(name=name, units=units, first=first))
+        columns.append(Column(name=name, units=units, first=first, is_input=name not in named))
         first += units
     return tuple(columns)
 

@@ -1,6 +1,6 @@
 """What the network looked like after an update: counts, masks and the graph of its units."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -12,42 +12,11 @@ from torch import Tensor
 
 from pruning.gates import Gates
 from pruning.topology.dead_ends import dead_ends
+from pruning.topology.layers import LayerTopology, layer_topologies
 from pruning.topology.links import unit_links
-from pruning.topology.wiring import Feed, Wiring, chain_wiring, check_wiring
+from pruning.topology.wiring import Wiring, chain_wiring
 
 SAMPLED_GATES = 64  # connections whose fate every snapshot tells
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LayerTopology:
-    """Size and live gates of one layer.
-
-    Attributes
-    ----------
-    name : str
-        Module name.
-    outputs, inputs : int
-        Units on either side, over all groups.
-    groups : int
-        Groups of a grouped convolution, 1 otherwise.
-    layout : tuple of int
-        (groups, outputs a group, inputs a group, gates a pair), the row-major shape of its gates.
-    live, total : int
-        Live gates and all gates.
-    """
-
-    name: str
-    outputs: int
-    inputs: int
-    groups: int
-    layout: tuple[int, int, int, int]
-    live: int
-    total: int
-
-    @property
-    def density(self) -> float:
-        """Live fraction."""
-        return self.live / self.total
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -162,17 +131,14 @@ class TopologySnapshot:
         return dead_ends(self, self._wiring(sources))
 
     def _wiring(self, sources: Mapping[str, str | None] | Wiring | None) -> Wiring:
-        named: dict[str, str | None] = {}
-        feeds: dict[str, tuple[Feed, ...]] = {}
-        for layer, value in (sources or {}).items():
-            if isinstance(value, tuple):
-                feeds[layer] = value
-            else:
-                named[layer] = value
-        if feeds:
-            check_wiring(self.layers, feeds)
-            return feeds
-        return chain_wiring(self.layers, None if sources is None else named)
+        feeds = {layer: value for layer, value in (sources or {}).items() if isinstance(value, tuple)}
+        named = {layer: value for layer, value in (sources or {}).items() if not isinstance(value, tuple)}
+        if feeds and named:
+            raise ValueError(
+                "sources must give feeds for all layers or names for all, got feeds for "
+                f"{', '.join(map(repr, feeds))} and a name for {', '.join(map(repr, named))}"
+            )
+        return feeds or chain_wiring(self.layers, None if sources is None else named)
 
     def to_record(self) -> dict[str, Any]:
         """The snapshot without its masks, as JSON values."""
@@ -218,6 +184,11 @@ class TopologySnapshot:
         return cls(**values)
 
 
+def packed(live: Tensor) -> NDArray[np.uint8]:
+    """Masks of all gates, eight to a byte; ``live`` is boolean, flat, shape (gates,)."""
+    return np.packbits(live.cpu().numpy())
+
+
 def take_snapshot(
     gates: Gates,
     live: Tensor,
@@ -249,37 +220,5 @@ def take_snapshot(
         layers=layer_topologies(gates, counts),
         sample_live=live[sample].cpu().numpy(),
         sample_expression=None if expression is None else expression[sample].float().cpu().numpy(),
-        packed_masks=np.packbits(live.cpu().numpy()) if keep_masks else None,
-    )
-
-
-def layer_table(gates: Gates, live: Sequence[int]) -> str:
-    """Text table of layers, weight shapes and live gates."""
-    rows = [("layer", "weight", "live", "gates", "density")]
-    for layer, count in zip(gates.layers, live, strict=True):
-        shape = " x ".join(map(str, layer.weight.shape))
-        rows.append((layer.name, shape, f"{count:,}", f"{layer.gates:,}", f"{count / layer.gates:.4f}"))
-    rows.append(("total", "", f"{sum(live):,}", f"{gates.total:,}", f"{sum(live) / gates.total:.4f}"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        f"{name:<{widths[0]}}  {shape:<{widths[1]}}  "
-        + "  ".join(f"{text:>{width}}" for text, width in zip(rest, widths[2:], strict=True))
-        for name, shape, *rest in rows
-    ]
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def layer_topologies(gates: Gates, live: Sequence[int]) -> tuple[LayerTopology, ...]:
-    """Describe each gated layer with its count of live gates."""
-    return tuple(
-        LayerTopology(
-            name=layer.name,
-            outputs=layer.outputs,
-            inputs=layer.inputs,
-            groups=layer.groups,
-            layout=layer.layout,
-            live=count,
-            total=layer.gates,
-        )
-        for layer, count in zip(gates.layers, live, strict=True)
+        packed_masks=packed(live) if keep_masks else None,
     )

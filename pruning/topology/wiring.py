@@ -1,16 +1,14 @@
 """What feeds the inputs of each layer: units of earlier layers, or the network's own input."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from pruning.topology.snapshot import LayerTopology
+from pruning.topology.layers import LayerTopology
 
-INPUT = "input"
+INPUT = "input"  # what an input of a network is called
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -22,7 +20,7 @@ class Feed:
     Attributes
     ----------
     source : str
-        Name of an earlier gated layer; any other name stands for an input of the network.
+        Name of an earlier gated layer; a name that is no layer's stands for an input of the network.
     units : ndarray of int64
         For each input of the layer the source's unit that it carries, -1 where it carries none of them.
     """
@@ -35,9 +33,7 @@ Wiring = Mapping[str, tuple[Feed, ...]]
 """The feeds of every gated layer by its name."""
 
 
-def chain_wiring(
-    layers: Sequence["LayerTopology"], sources: Mapping[str, str | None] | None = None
-) -> Wiring:
+def chain_wiring(layers: Sequence[LayerTopology], sources: Mapping[str, str | None] | None = None) -> Wiring:
     """Wire layers of which each reads one other, or the network's input.
 
     Where a layer has a multiple of its source's units as inputs, as after the flattening of maps, so many
@@ -56,15 +52,15 @@ def chain_wiring(
     ValueError
         If a named source does not exist, comes later, or has a size that does not divide the layer's inputs.
     """
+    names = {layer.name for layer in layers}
     earlier: dict[str, LayerTopology] = {}
     wiring: dict[str, tuple[Feed, ...]] = {}
     for layer in layers:
         source = _source_of(layer, earlier, sources)
         inputs = np.arange(layer.inputs)
         if source is None:
-            wiring[layer.name] = (
-                Feed(source=f"{INPUT} of {layer.name}" if earlier else INPUT, units=inputs),
-            )
+            own = input_name(f"{INPUT} of {layer.name}" if earlier else INPUT, names)
+            wiring[layer.name] = (Feed(source=own, units=inputs),)
         else:
             units = inputs // (layer.inputs // source.outputs)
             wiring[layer.name] = (Feed(source=source.name, units=units),)
@@ -72,7 +68,20 @@ def chain_wiring(
     return wiring
 
 
-def check_wiring(layers: Sequence["LayerTopology"], wiring: Wiring) -> None:
+def input_name(name: str, layers: Collection[str]) -> str:
+    """Name an input of the network so that no layer is called the same.
+
+    Examples
+    --------
+    >>> input_name("input", ["stem", "head"]), input_name("input", ["input", "head"])
+    ('input', "network's input")
+    """
+    while name in layers:
+        name = f"network's {name}"
+    return name
+
+
+def check_wiring(layers: Sequence[LayerTopology], wiring: Wiring) -> None:
     """Refuse a wiring that does not belong to the layers.
 
     Raises
@@ -89,7 +98,8 @@ def check_wiring(layers: Sequence["LayerTopology"], wiring: Wiring) -> None:
         for feed in wiring[layer.name]:
             if feed.source in names and feed.source not in earlier:
                 raise ValueError(
-                    f"layer {layer.name!r} must be fed by an earlier layer or an input, got {feed.source!r}"
+                    f"layer {layer.name!r} must be fed by an earlier layer or an input, got {feed.source!r}, "
+                    "which is a layer that comes later or itself; an input of the network needs another name"
                 )
             if feed.units.shape != (layer.inputs,):
                 raise ValueError(
@@ -106,10 +116,10 @@ def check_wiring(layers: Sequence["LayerTopology"], wiring: Wiring) -> None:
 
 
 def _source_of(
-    layer: "LayerTopology",
-    earlier: Mapping[str, "LayerTopology"],
+    layer: LayerTopology,
+    earlier: Mapping[str, LayerTopology],
     named: Mapping[str, str | None] | None,
-) -> "LayerTopology | None":
+) -> LayerTopology | None:
     if named is None:
         previous = next(reversed(list(earlier.values())), None)
         return previous if previous is not None and layer.inputs % previous.outputs == 0 else None

@@ -1,18 +1,15 @@
 """Three zooms on a network's graph: layers, units, and the connections around one unit."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from pruning.topology.layers import LayerTopology
 from pruning.topology.links import UnitLinks, unit_links
+from pruning.topology.snapshot import TopologySnapshot
 from pruning.topology.wiring import Wiring, chain_wiring
-
-if TYPE_CHECKING:
-    from pruning.topology.snapshot import LayerTopology, TopologySnapshot
 
 
 def layer_graph(links: UnitLinks) -> nx.DiGraph:

@@ -17,7 +17,8 @@ from models import (
 )
 from pruning import Gates
 from pruning.topology import chain_wiring, find_wiring
-from pruning.topology.snapshot import layer_topologies, take_snapshot
+from pruning.topology.layers import layer_topologies
+from pruning.topology.snapshot import take_snapshot
 from pruning.topology.tracing import operations
 from pruning.topology.wiring import check_wiring
 

@@ -1,6 +1,7 @@
 """Snapshots, graphs and paths."""
 
 import json
+from collections import OrderedDict
 
 import networkx as nx
 import numpy as np
@@ -9,7 +10,9 @@ import torch
 from torch import nn
 
 from pruning import CubicSchedule, GatingDecision, PruningController, TopologySnapshot
-from pruning.topology import Feed, chain_wiring
+from pruning.gates import Gates
+from pruning.topology import Feed, chain_wiring, find_wiring, unit_links
+from pruning.topology.measures import count_paths
 
 
 class Fixed:
@@ -224,3 +227,67 @@ def test_a_layer_may_read_a_sum_and_a_concatenation():
         snapshot.to_digraph(wiring | {"c": (Feed(source="d", units=same),)})
     with pytest.raises(ValueError, match="must name units from -1 to 1, got 0 to 2"):
         snapshot.to_digraph(wiring | {"c": (Feed(source="a", units=2 * same),)})
+
+
+def test_names_and_feeds_are_not_mixed():
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    snapshot = snapshot_of(model, [torch.ones(2, 3), torch.ones(1, 2)])
+    mixed = {"0": None, "1": (Feed(source="0", units=np.arange(2)),)}
+    for method in (snapshot.to_digraph, snapshot.dead_ends):
+        with pytest.raises(ValueError, match="feeds for '1' and a name for '0'"):
+            method(mixed)
+
+
+@pytest.mark.parametrize("draw", ["chain", "found"])
+def test_a_layer_may_be_called_input(draw):
+    """Its units and those of the network's input are told apart."""
+    model = nn.Sequential(OrderedDict(input=nn.Linear(2, 2), head=nn.Linear(2, 1)))
+    snapshot = snapshot_of(model, [[[0, 1], [0, 0]], [[1, 1]]])
+    gates = Gates(model)
+    wiring = chain_wiring(snapshot.layers) if draw == "chain" else find_wiring(model, gates, torch.rand(1, 2))
+    assert [feed.source for feeds in wiring.values() for feed in feeds] == ["network's input", "input"]
+    graph = snapshot.to_digraph(wiring)
+    assert graph.nodes[0, 1] == {"layer": "network's input", "unit": 1}
+    assert sorted(graph.edges) == [((0, 1), (1, 0)), ((1, 0), (2, 0)), ((1, 1), (2, 0))]
+    assert snapshot.dead_ends(wiring) == {"input": 0, "head": 1}  # unit 1 of input reads nothing
+    assert count_paths(unit_links(snapshot, wiring)).log_total == 0.0
+    own = {"input": (Feed(source="input", units=np.arange(2)),), "head": wiring["head"]}
+    with pytest.raises(ValueError, match="got 'input', which is a layer that comes later or itself"):
+        snapshot.dead_ends(own)
+
+
+def test_several_inputs_found_are_all_where_paths_begin():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.left, self.right, self.head = nn.Linear(2, 2), nn.Linear(3, 2), nn.Linear(2, 1)
+
+        def forward(self, one, other):
+            return self.head(self.left(one) + self.right(other))
+
+    model = Two()
+    snapshot = snapshot_of(model, [torch.ones(2, 2), torch.ones(2, 3), torch.ones(1, 2)])
+    links = unit_links(snapshot, find_wiring(model, Gates(model), (torch.rand(1, 2), torch.rand(1, 3))))
+    assert [column.name for column in links.columns if column.is_input] == ["input 1", "input 2"]
+    assert np.exp(count_paths(links).log_total) == pytest.approx(2 * 2 + 3 * 2)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "dead"),
+    [
+        ([1, 1, 0], [0, 0, 0, 0], {"0": 2, "2": 0}),
+        ([0, 0, 0], [1, 0, 1, 1], {"0": 0, "2": 3}),
+        ([1, 0, 0], [1, 0, 0, 1], {"0": 0, "2": 0}),
+    ],
+)
+def test_dead_units_are_counted_once(first, second, dead):
+    """A unit's gate is dead where nothing arrives at the unit or nothing reads it, however much it reads."""
+    model = nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    assert snapshot_of(model, [first, second], "unit").dead_ends() == dead
+
+
+def test_a_grouped_unit_needs_what_its_own_group_reads():
+    model = nn.Sequential(nn.Conv2d(1, 4, 1), nn.Conv2d(4, 4, 1, groups=2), nn.Conv2d(4, 1, 1))
+    snapshot = snapshot_of(model, [[1, 0, 0, 0], [1, 1, 1, 0]], "unit")
+    # Units 2 and 3 of the first are silent, so unit 2 of the second, in their group, reads nothing.
+    assert snapshot.dead_ends() == {"0": 0, "1": 1}

@@ -1,6 +1,8 @@
 """A run writes its topology while it trains, and goes on with it when it is resumed."""
 
+import json
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +12,7 @@ from studies import runs, training
 from studies.compare import Compare
 from studies.compare import run as run_compare
 from studies.networks import shape_for
+from studies.progress import StudyProgress
 from studies.recipe import Recipe
 from studies.report.topology_figure import topology_figure
 from studies.topology_store import graphs_to_draw, read_topology, recorded_topology
@@ -57,6 +60,15 @@ def go(digits, tmp_path):
         return path, result
 
     return trained
+
+
+def stop(result):
+    raise StoppedError
+
+
+def stopped(go, name, **options):
+    with pytest.raises(StoppedError):
+        go(name, on_epoch=stop, **options)
 
 
 def test_the_file_holds_every_update(go):
@@ -136,13 +148,9 @@ def test_a_stop_before_the_first_checkpoint_begins_the_file_anew(go, monkeypatch
 
 @pytest.mark.parametrize("keep_masks", [False, True])
 def test_a_checkpoint_without_a_file_begins_with_what_it_knows(go, keep_masks):
-    def stop(result):
-        raise StoppedError
-
     whole, _ = go("whole")
     kept = partial(attach, keep_masks=keep_masks)
-    with pytest.raises(StoppedError):
-        go("old", attach=kept, watch=None, on_epoch=stop)
+    stopped(go, "old", attach=kept, watch=None)
     path, _ = go("old")
     with TopologyHistory.open(path) as history, TopologyHistory.open(whole) as expected:
         assert [one.to_record() for one in history] == [one.to_record() for one in expected]
@@ -158,20 +166,37 @@ def test_a_checkpoint_without_a_file_begins_with_what_it_knows(go, keep_masks):
         assert all(graph.packed_masks is not None for graph in graphs)
 
 
-def test_a_file_of_another_run_is_refused(go):
-    def stop(result):
-        raise StoppedError
-
-    for name in ("one", "two"):
-        with pytest.raises(StoppedError):
-            go(name, on_epoch=stop)
+def test_a_file_that_lacks_updates_is_refused(go):
+    stopped(go, "one")
     path = go("one")[0]
+    stopped(go, "two")
     with TopologyHistory.resume(path.with_name("two.grnt"), 2):
         pass
     with pytest.raises(
         ValueError, match=r"two\.grnt holds 1 records up to step .* and the checkpoint counts"
     ):
         go("two")
+
+
+def test_a_file_of_another_run_is_refused_though_it_holds_as_many_updates(go, tmp_path):
+    def of(seed, **options):
+        return partial(recorded_topology, run={"policy": "expression", "seed": seed, **options})
+
+    def going(watch, attach=attach):
+        return go("own", attach=attach, watch=lambda path, controller, run: watch(path, controller))
+
+    with pytest.raises(StoppedError):
+        go("own", watch=lambda path, controller, run: of(5, model="gene")(path, controller), on_epoch=stop)
+    own = tmp_path / "own.grnt"
+    before = own.read_bytes()
+    for other, told in (
+        (of(6, model="gene"), "its seed is 5, this one's is 6"),
+        (of(5, model="cnn"), "its model is 'gene', this one's is 'cnn'"),
+    ):
+        with pytest.raises(ValueError, match=rf"own\.grnt is the history of another run: {told}"):
+            going(other)
+        assert own.read_bytes() == before
+    going(of(5, model="gene", target_sparsity=0.5))  # what may be steered is not compared
 
 
 def test_train_writes_into_the_folder_of_its_run(tiny):
@@ -199,6 +224,43 @@ def test_compare_records_the_pruned_runs_of_its_first_seed(tiny):
     assert {path: path.read_bytes() for path in tiny["out"].glob("runs/*/*")} == before
 
 
+def test_a_file_lost_after_the_last_update_costs_its_masks_but_not_the_record(tiny, monkeypatch):
+    """Nothing is left to draw then: the run is recorded, and reported without its graph."""
+    options = {**tiny, "epochs": 4}
+    (whole,) = run_train(Train(**options))
+    out = options["out"] = tiny["out"].with_name("lost")
+
+    def stopping(self, result):
+        if result.epoch == 4:
+            raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StudyProgress, "epoch", stopping)
+        with pytest.raises(StoppedError):
+            run_train(Train(**options))
+    (path,) = out.glob("runs/*/topology.grnt")
+    path.unlink()
+    (record,) = run_train(Train(**options, resume=True))
+    assert record.state_digest == whole.state_digest
+    assert record.updates == whole.updates
+    with TopologyHistory.open(path) as history:
+        assert [one.to_record() for one in history] == record.updates
+        assert not any(history.has_masks(number) for number in range(len(history)))
+    assert read_topology(out) is None
+    assert (out / "report.html").exists()
+
+
+def test_topology_is_recorded_on_request_alone(tiny):
+    """And whether it is does not make another study."""
+    options = {**tiny, "policies": "magnitude", "seeds": 1, "epochs": 1}
+    run_compare(Compare(**options, topology=False))
+    assert not list(tiny["out"].rglob("topology.*"))
+    assert "topology" not in json.loads((tiny["out"] / "config.json").read_text())
+    run_compare(Compare(**{**options, "policies": "magnitude,random"}, resume=True))
+    (path,) = tiny["out"].rglob("topology.grnt")
+    assert "random" in path.parent.name
+
+
 def test_a_failed_run_leaves_no_topology(tiny, monkeypatch):
     def fail(self, context, state):
         raise FloatingPointError("the weights are not finite")
@@ -216,17 +278,23 @@ def test_a_failed_run_leaves_no_topology(tiny, monkeypatch):
 
 
 def test_time_in_observers_is_not_training(go, monkeypatch):
-    record = TopologyHistory.record
+    """By a clock on which a training step takes 1 s and an observer 100 s."""
+    record, take, clock = TopologyHistory.record, training._take_step, SimpleNamespace(now=0.0)
+
+    def step(*arguments):
+        clock.now += 1.0
+        return take(*arguments)
 
     def slow(self, update):
-        import time
-
-        time.sleep(0.05)
+        clock.now += 100.0
         record(self, update)
 
+    fake = SimpleNamespace(perf_counter=lambda: clock.now, monotonic=lambda: clock.now)
+    monkeypatch.setattr(training, "time", fake)
+    monkeypatch.setattr("pruning.controller.time", fake)
+    monkeypatch.setattr(training, "_take_step", step)
     monkeypatch.setattr(TopologyHistory, "record", slow)
     _, result = go("slow")
-    watched = result.controller.observer_seconds
-    assert watched >= 0.05 * len(result.controller.history) > 0.5
-    assert 0 < result.train_seconds < watched
-    assert result.controller.seconds < watched
+    assert result.controller.observer_seconds == 100.0 * len(result.controller.history) > 0
+    assert result.train_seconds == result.controller.steps > 0
+    assert result.controller.seconds == 0.0

@@ -3,16 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pruning.topology.layers import LayerTopology
 from pruning.topology.links import UnitLinks
 from pruning.topology.measures.blocks import blocks
-
-if TYPE_CHECKING:
-    from pruning.topology.snapshot import LayerTopology
 
 Direction = Literal["in", "out", "all"]
 """Links that arrive, links that leave, or both."""
@@ -79,7 +77,7 @@ class DegreeSummary:
     largest: int
 
 
-def densities(links: UnitLinks, layers: Sequence["LayerTopology"] | None = None) -> tuple[BlockDensity, ...]:
+def densities(links: UnitLinks, layers: Sequence[LayerTopology] | None = None) -> tuple[BlockDensity, ...]:
     """Density of links and of gates between each two columns that are linked.
 
     Parameters

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from pruning.topology.layers import LayerTopology
 from pruning.topology.links import UnitLinks
 from pruning.topology.measures.blocks import blocks, check_nodes
 from pruning.topology.measures.clustering import square_clustering
@@ -21,9 +21,6 @@ from pruning.topology.measures.partition import communities
 from pruning.topology.measures.paths import count_paths
 from pruning.topology.measures.spectral import connectedness, largest_singular_value, spectral_norm
 from pruning.topology.measures.tails import Tail, power_law_tail
-
-if TYPE_CHECKING:
-    from pruning.topology.snapshot import LayerTopology
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -80,7 +77,7 @@ class TopologySummary:
 def summary(
     links: UnitLinks,
     *,
-    layers: Sequence["LayerTopology"] | None = None,
+    layers: Sequence[LayerTopology] | None = None,
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
     samples: int = 20,

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from pruning.topology.links import UnitLinks
 from pruning.topology.measures.blocks import check_nodes
-from pruning.topology.wiring import INPUT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -59,8 +58,8 @@ def count_paths(
     links : UnitLinks
         The graph; a link with several gates is one link.
     inputs : sequence of str, optional
-        Names of the columns at which paths begin; by default the columns that are called as
-        :func:`pruning.topology.chain_wiring` calls inputs, or else the first.
+        Names of the columns at which paths begin; by default the inputs of the network, or, where no column
+        is known to be one, the first.
     outputs : sequence of str, optional
         Those at which paths end; by default the last column. (That nothing leaves a column does not make it
         an output: its readers may be silent.)
@@ -143,12 +142,7 @@ def _by_column(links: UnitLinks, chosen: NDArray[np.bool_]) -> dict[str, int]:
 
 
 def _input_names(links: UnitLinks) -> list[str]:
-    called = [
-        column.name
-        for column in links.columns
-        if column.name == INPUT or column.name.startswith(f"{INPUT} of ")
-    ]
-    return called or [links.columns[0].name]
+    return [column.name for column in links.columns if column.is_input] or [links.columns[0].name]
 
 
 def _ends(links: UnitLinks, names: Sequence[str], role: str) -> NDArray[np.bool_]:

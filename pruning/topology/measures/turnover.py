@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from pruning.topology.snapshot import TopologySnapshot
+from pruning.topology.snapshot import TopologySnapshot
 
 Cohort = Literal["born", "initial", "all"]
 """Spells that began after the first snapshot, those live in it, or both."""
@@ -165,7 +164,7 @@ def spells(
     return Spells(steps=times, ended=ended, lasting=lasting, live=live, gates=stop - start)
 
 
-def spells_of(snapshots: Sequence["TopologySnapshot"], layer: str | None = None) -> Spells:
+def spells_of(snapshots: Sequence[TopologySnapshot], layer: str | None = None) -> Spells:
     """Follow the gates of a run, or of one layer, through its snapshots.
 
     Raises

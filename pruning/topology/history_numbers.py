@@ -1,113 +1,26 @@
-"""A record of a topology history as bytes: numbers deflated, masks as their difference from those before."""
+"""The numbers of a record as bytes: the snapshot without its masks, and the expression beside it."""
 
 import struct
-import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pruning.topology.expression_summary import BINS, ExpressionSummary
-from pruning.topology.history_header import HistoryHeader, inflate
+from pruning.topology.history_deflate import deflate, inflate
+from pruning.topology.history_header import HistoryHeader
 from pruning.topology.snapshot import TopologySnapshot
 
-Mask = NDArray[np.uint8]
-
-KEY_EVERY = 16  # records; the masks of one are read through at most as many
-NO_MASK, WHOLE, DIFFERENCE = range(3)
-FRAME = struct.Struct("<4sIIIqII")  # marker, number, bytes, kind of mask, step, checksum, the frame's own
-_MARKER = b"SNAP"
 _SCALARS = struct.Struct("<qddqqqddII")  # epoch ... threshold, what is present, bytes of the numbers
-_LIFETIME, _THRESHOLD, _FATES, _EXPRESSION, _MRNA, _IMPORTANCE = (1 << bit for bit in range(6))
-_LEVEL = 6  # of deflate
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Frame:
-    """Where a record lies and how to know that it is whole.
-
-    Attributes
-    ----------
-    number : int
-        Of the record, from 0.
-    offset : int
-        Of its payload in the file.
-    length : int
-        Bytes of the payload.
-    kind : int
-        0: no masks, 1: masks, 2: masks as difference from those of the record before.
-    step : int
-        Optimizer step of the snapshot.
-    checksum : int
-        CRC-32 of the payload, carried on from that of the record before: a record that is lost, repeated or
-        moved shows too.
-    """
-
-    number: int
-    offset: int
-    length: int
-    kind: int
-    step: int
-    checksum: int
-
-    @property
-    def end(self) -> int:
-        """Where the next frame begins."""
-        return self.offset + self.length
-
-
-def encode_frame(frame: Frame) -> bytes:
-    """Write a frame as bytes."""
-    head = FRAME.pack(_MARKER, frame.number, frame.length, frame.kind, frame.step, frame.checksum, 0)[:-4]
-    return head + zlib.crc32(head).to_bytes(4, "little")
-
-
-def decode_frame(head: bytes, offset: int) -> Frame:
-    """Read a frame that ends at an offset.
-
-    Raises
-    ------
-    ValueError
-        If it is damaged.
-    """
-    marker, number, length, kind, step, checksum, own = FRAME.unpack(head)
-    if marker != _MARKER or zlib.crc32(head[:-4]) != own or kind > DIFFERENCE:
-        raise ValueError("what should be its first bytes is something else")
-    return Frame(number=number, offset=offset, length=length, kind=kind, step=step, checksum=checksum)
+_LIFETIME, _THRESHOLD, _SAMPLE_EXPRESSION, _EXPRESSION, _MRNA, _IMPORTANCE = (1 << bit for bit in range(6))
 
 
 def longest_payload(header: HistoryHeader) -> int:
     """Bytes that no payload of a history exceeds, deflate's own included."""
-    numbers, _ = _numbers_size(header, _FATES | _EXPRESSION | _MRNA | _IMPORTANCE)
+    numbers, _ = _numbers_size(header, _SAMPLE_EXPRESSION | _EXPRESSION | _MRNA | _IMPORTANCE)
     most = _SCALARS.size + numbers + header.mask_bytes
     return most + most // 1000 + 1024
-
-
-def encode_mask(mask: Mask | None, before: Mask | None, number: int) -> tuple[int, bytes]:
-    """Write masks as bytes; a pure function of its arguments, so that a resumed run writes the same."""
-    if mask is None:
-        return NO_MASK, b""
-    if before is not None and number % KEY_EVERY:
-        changed = zlib.compress((mask ^ before).tobytes(), _LEVEL)
-        if len(changed) < mask.nbytes:  # else so much has flipped that nothing is saved
-            return DIFFERENCE, changed
-    return WHOLE, zlib.compress(mask.tobytes(), _LEVEL)
-
-
-def decode_mask(header: HistoryHeader, stored: bytes, before: Mask | None) -> Mask:
-    """Read masks; those of the record before are needed for a difference, None for whole ones."""
-    mask = np.frombuffer(inflate(stored, header.mask_bytes), dtype=np.uint8)
-    return mask.copy() if before is None else mask ^ before
-
-
-def check_mask(header: HistoryHeader, mask: Mask, live: int) -> None:
-    """Refuse masks that do not have as many live gates as their snapshot."""
-    if mask.dtype != np.uint8 or mask.shape != (header.mask_bytes,):
-        raise ValueError(f"masks must be {header.mask_bytes:,} bytes, got {mask.dtype} of shape {mask.shape}")
-    found = int(np.bitwise_count(mask).sum(dtype=np.int64))
-    if found != live:
-        raise ValueError(f"its masks have {found:,} live gates and its counts say {live:,}")
 
 
 def encode_numbers(
@@ -117,11 +30,13 @@ def encode_numbers(
     present = 0
     parts = [
         np.array([layer.live for layer in snapshot.layers], dtype="<i8"),
-        np.packbits(_checked(snapshot.sample_live, np.bool_, (header.fates,), "sample_live")),
+        np.packbits(_checked(snapshot.sample_live, np.bool_, (header.snapshot_sample,), "sample_live")),
     ]
     if snapshot.sample_expression is not None:
-        present |= _FATES
-        parts.append(_checked(snapshot.sample_expression, np.float32, (header.fates,), "sample_expression"))
+        present |= _SAMPLE_EXPRESSION
+        parts.append(
+            _checked(snapshot.sample_expression, np.float32, (header.snapshot_sample,), "sample_expression")
+        )
     if expression is not None:
         present |= _EXPRESSION
         size = header.sample.shape
@@ -142,7 +57,7 @@ def encode_numbers(
     present |= _LIFETIME * (snapshot.lifetime is not None) | _THRESHOLD * (snapshot.threshold is not None)
     numbers = b"".join(part.astype(part.dtype.newbyteorder("<")).tobytes() for part in parts)
     assert len(numbers) == _numbers_size(header, present)[0]
-    stored = zlib.compress(numbers, _LEVEL)
+    stored = deflate(numbers)
     return (
         _SCALARS.pack(
             snapshot.epoch,
@@ -198,8 +113,8 @@ def decode_numbers(
         lifetime=lifetime if present & _LIFETIME else None,
         threshold=threshold if present & _THRESHOLD else None,
         layers=tuple(replace(layer, live=count) for layer, count in zip(header.layers, counts, strict=True)),
-        sample_live=_unpacked(next(rest), header.fates),
-        sample_expression=next(rest) if present & _FATES else None,
+        sample_live=_unpacked(next(rest), header.snapshot_sample),
+        sample_expression=next(rest) if present & _SAMPLE_EXPRESSION else None,
         packed_masks=None,
     )
     expression = None
@@ -216,10 +131,10 @@ def decode_numbers(
 
 def _numbers_size(header: HistoryHeader, present: int) -> tuple[int, list[tuple[str, int]]]:
     """Bytes of the numbers, and type and count of each array in their order."""
-    layers, fates, sampled = len(header.layers), header.fates, len(header.sample)
-    types = [("<i8", layers), ("u1", -(-fates // 8))]
-    if present & _FATES:
-        types.append(("<f4", fates))
+    layers, followed, sampled = len(header.layers), header.snapshot_sample, len(header.sample)
+    types = [("<i8", layers), ("u1", -(-followed // 8))]
+    if present & _SAMPLE_EXPRESSION:
+        types.append(("<f4", followed))
     if present & _EXPRESSION:
         types += [("<u4", layers * BINS), ("u1", -(-sampled // 8)), ("<f2", sampled)]
         if present & _MRNA:
