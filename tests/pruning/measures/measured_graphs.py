@@ -8,19 +8,24 @@ import numpy as np
 from pruning.topology import Column, UnitLinks
 
 
-def columns_of(sizes, names=None):
+def columns_of(sizes, names=None, inputs=()):
     first = np.concatenate([[0], np.cumsum(sizes)])
     return tuple(
-        Column(name=names[place] if names else f"c{place}", units=size, first=int(first[place]))
+        Column(
+            name=names[place] if names else f"c{place}",
+            units=size,
+            first=int(first[place]),
+            is_input=place in inputs,
+        )
         for place, size in enumerate(sizes)
     )
 
 
-def links_of(sizes, pairs, gates=None, names=None):
+def links_of(sizes, pairs, gates=None, names=None, inputs=()):
     """Links between node numbers, sorted as they must be."""
     pairs = np.asarray(sorted(pairs, key=lambda pair: (pair[1], pair[0])), dtype=np.int64).reshape(-1, 2)
     return UnitLinks(
-        columns=columns_of(sizes, names),
+        columns=columns_of(sizes, names, inputs),
         source=pairs[:, 0],
         target=pairs[:, 1],
         gates=np.ones(len(pairs), dtype=np.int64) if gates is None else np.asarray(gates, dtype=np.int64),

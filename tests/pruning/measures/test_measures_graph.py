@@ -149,9 +149,9 @@ def test_a_silent_layer_cuts_all_paths():
     assert found.dead == 2
 
 
-def test_inputs_and_outputs_by_name_and_by_their_usual_names():
-    names = ["input", "a", "input of b", "b", "head"]
-    links = links_of((1, 1, 1, 1, 1), [(0, 1), (1, 3), (2, 3), (3, 4)], names=names)
+def test_inputs_and_outputs_by_name_and_by_default():
+    names = ["input", "a", "second", "b", "head"]
+    links = links_of((1, 1, 1, 1, 1), [(0, 1), (1, 3), (2, 3), (3, 4)], names=names, inputs=(0, 2))
     assert np.exp(count_paths(links).log_total) == pytest.approx(2)
     assert np.exp(count_paths(links, inputs=["input"]).log_total) == pytest.approx(1)
     both = count_paths(links, inputs=["input"], outputs=["a", "head"])
