@@ -6,7 +6,9 @@ from torch.nn import functional
 
 from models.checks import check_dropout, check_images, check_integers
 
-_LEAST_VARIANCE = 1e-8  # of a feature over time: where it is constant the deviation still has a gradient
+# Of a feature over time. Where it is constant the clamp passes a gradient of 0 back, and the slope of the root
+# is finite there: without it they would be 0 times infinity.
+_LEAST_VARIANCE = 1e-8
 
 
 def _block(fan_in: int, fan_out: int, kernel_size: int) -> nn.Sequential:

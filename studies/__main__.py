@@ -6,8 +6,10 @@ import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext, redirect_stdout
+from dataclasses import fields, is_dataclass
+from functools import partial
 from importlib import import_module
 from io import StringIO
 from types import FrameType
@@ -44,9 +46,26 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 
 
 def _one_line(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    study: str,
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
 ) -> str:
-    return f"warning: {_as_options(str(message))}\n"
+    return f"warning: {_as_options(str(message), _options_of(study))}\n"
+
+
+def _options_of(study: str) -> set[str]:
+    """Names of a study's options, none before its module is there."""
+    module = sys.modules.get(f"studies.{study}")
+    found = [] if module is None else [own for own in vars(module).values() if isinstance(own, type)]
+    return {
+        field.name
+        for own in found
+        if is_dataclass(own) and own.__module__ == f"studies.{study}"
+        for field in fields(own)
+    }
 
 
 def _launcher() -> list[str]:
@@ -55,17 +74,22 @@ def _launcher() -> list[str]:
     return ["python"] if processes == "1" else ["torchrun", "--nproc-per-node", processes]
 
 
-def _as_options(message: str) -> str:
-    """Arguments that a message of the library names, as options of the command.
+def _as_options(message: str, options: Collection[str]) -> str:
+    """Arguments that a message of the library names, as options where the command has these.
 
     Examples
     --------
-    >>> _as_options("pass over them with skip_unreadable=True, or ask for split='source'")
+    >>> names = {"skip_unreadable", "split"}
+    >>> _as_options("pass over them with skip_unreadable=True, or ask for split='source'", names)
     'pass over them with --skip-unreadable, or ask for --split source'
+    >>> _as_options("Conv2d(3, 8, kernel_size=3, bias=False) has no input", names)
+    'Conv2d(3, 8, kernel_size=3, bias=False) has no input'
     """
 
     def option(found: re.Match[str]) -> str:
         name, _, value = found[0].partition("=")
+        if name not in options:
+            return found[0]
         flag = f"--{name.replace('_', '-')}"
         if value in ("True", "False"):
             return flag if value == "True" else f"--no-{flag[2:]}"
@@ -106,7 +130,7 @@ def main(arguments: Sequence[str]) -> int:
     if study not in STUDIES:
         print(f"error: unknown study {study!r}: the known ones are {', '.join(STUDIES)}", file=sys.stderr)
         return USER_ERROR
-    warnings.formatwarning = _one_line
+    warnings.formatwarning = partial(_one_line, study)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -114,7 +138,7 @@ def main(arguments: Sequence[str]) -> int:
         else:
             import_module(f"studies.{study}").main(options)
     except ValueError as error:
-        print(f"error: {_as_options(str(error))}", file=sys.stderr)
+        print(f"error: {_as_options(str(error), _options_of(study))}", file=sys.stderr)
         return USER_ERROR
     except ModuleNotFoundError as error:
         print(

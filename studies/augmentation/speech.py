@@ -17,8 +17,7 @@ class Speech:
     shorter or longer vocal tract does. Both interpolate linearly. The shift is by whole frames. What comes in
     from beyond an end repeats it, which in time is mostly silence. A gain adds to a logarithm: it is given in
     the sample's own standard deviation, whatever the logarithm's base and scaling. Masked bands and frames
-    take the sample's own mean; there are no masks by default, because with three speakers they cost more than
-    they gave.
+    take the sample's own mean; there are none by default.
 
     The draws of a sample: shift, gain, tempo (above 0.5 slower), voice (above 0.5 higher), then width and
     place of each time mask, then of each frequency mask. A mask's width is uniform from 0, at a draw of 0.5,

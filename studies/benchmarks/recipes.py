@@ -1,6 +1,6 @@
 """Every recipe trained for real, small enough for two cores: ``python -m studies.benchmarks.recipes``.
 
-Widths, images and data are cut down so that a run takes 2 to 30 minutes on one core; everything else is the
+Widths, images and data are cut down so that a run trains for 1 to 22 minutes on one core; everything else is the
 recipe's, but for what `SMALL` says. Each run is `studies.train`'s, with its leakage audit and three simple
 models on the same data.
 """

@@ -198,12 +198,12 @@ def _as_levels(image: "PillowImage", channels: int, file: Path) -> "PillowImage"
     return image.convert("L" if channels == 1 else "RGB")
 
 
-def is_coloured(file: Path) -> bool:
-    """Tell whether the header says colour; what cannot be opened is reported when it is decoded."""
+def is_coloured(data: bytes) -> bool:
+    """Tell whether a file's header says colour; what cannot be opened is reported when it is decoded."""
     from PIL import Image
 
     try:
-        with Image.open(BytesIO(read_bytes(file)), formats=FORMATS) as image:
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
             return image.mode not in ("1", "L", "LA", "La", "F") and not image.mode.startswith("I")
     except Exception:
         return False

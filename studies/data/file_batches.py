@@ -2,11 +2,11 @@
 
 import hashlib
 import os
+import threading
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ class DecodedFiles:
     kept: np.ndarray  # positions of these files in the list, int64, ascending
     content: np.ndarray  # digest of each file's bytes, uint64: the same for copies, whatever the image size
     skipped: tuple[str, ...]  # "path: reason" of the others
+    note: str = ""  # what the caller may want to say: a few files in colour made all of them coloured
 
 
 def decode_files(
@@ -83,25 +84,48 @@ def decode_files(
         check_image_size(image_size)
     if not files:
         raise ValueError("there is no image file to decode")
-    coloured: list[bool] = []
+    unsettled = channels is None
     Image, _ = require_pillow()
     Image.init()  # all formats are registered before threads look for them
     with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         warnings.simplefilter("ignore")  # as above; set here, because filters belong to the whole process
         blocks = [range(start, min(start + _BLOCK, len(files))) for start in range(0, len(files), _BLOCK)]
         if channels is None:
-            coloured = list(
-                chain.from_iterable(pool.map(lambda b: [is_coloured(files[i]) for i in b], blocks))
-            )
-            channels = 3 if any(coloured) else 1
-        decoded = _decode_blocks(files, blocks, pool, channels, image_size, skip_unreadable, boxes)
-    if 0 < sum(coloured) < len(files) / 2:
-        warnings.warn(
-            f"{sum(coloured):,} of {len(files):,} images are in colour, the first of them "
-            f"{files[coloured.index(True)]}: all are read in colour; channels=1 reads all as grey",
-            stacklevel=2,
+            channels = 3 if _any_coloured(files, blocks, pool) else 1
+        count_colours = unsettled and channels == 3
+        return _decode_blocks(
+            files, blocks, pool, channels, image_size, skip_unreadable, boxes, count_colours=count_colours
         )
-    return decoded
+
+
+def _any_coloured(files: Sequence[Path], blocks: list[range], pool: ThreadPoolExecutor) -> bool:
+    """Look into the headers until one says colour."""
+    found = threading.Event()
+
+    def look(block: range) -> None:
+        for index in block:
+            if found.is_set():
+                return
+            try:
+                if is_coloured(read_bytes(files[index])):
+                    found.set()
+            except UnreadableImageError:  # told when it is decoded
+                continue
+
+    for _ in pool.map(look, blocks):
+        pass
+    return found.is_set()
+
+
+def _colour_note(files: Sequence[Path], coloured: np.ndarray) -> str:
+    """Say which files made all of them coloured, where they are the fewer."""
+    count = int(coloured.sum())
+    if not 0 < count < len(files) / 2:
+        return ""
+    return (
+        f"{count:,} of {len(files):,} images are in colour, the first of them "
+        f"{files[int(coloured.argmax())]}: all are read in colour; channels=1 reads all as grey"
+    )
 
 
 def _decode_blocks(
@@ -112,9 +136,15 @@ def _decode_blocks(
     image_size: int | None,
     skip_unreadable: bool,
     boxes: np.ndarray | None,
+    *,
+    count_colours: bool,
 ) -> DecodedFiles:
+    coloured = np.zeros(len(files), dtype=bool)
+
     def decode(index: int) -> tuple[np.ndarray, int]:
         data = read_bytes(files[index])
+        if count_colours:
+            coloured[index] = is_coloured(data)
         box = None if boxes is None else tuple(boxes[index].tolist())
         digest = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
         return decode_bytes(files[index], data, channels, image_size, box), digest
@@ -163,4 +193,5 @@ def _decode_blocks(
         kept=kept,
         content=content if whole else content[kept],
         skipped=tuple(f"{files[index]}: {reasons[index]}" for index in sorted(reasons)),
+        note=_colour_note(files, coloured),
     )

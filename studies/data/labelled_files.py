@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from studies.data.file_batches import decode_files
 from studies.data.grouped_splits import TEST_FRACTION, hold_out_groups
 from studies.data.splits import hold_out
 
-_VERSION = 1  # of the pixels in the cache: raise it when the same file gives others
+_VERSION = 2  # of what the cache holds: raise it when the same file gives other pixels or notes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,9 +77,12 @@ def read_labelled_files(
             "kept": decoded.kept,
             "content": decoded.content,
             "skipped": np.array(decoded.skipped, dtype=np.str_),
+            "note": np.array([decoded.note], dtype=np.str_),
         }
 
     arrays = cached_decoding(name, listed.files, decode, reading, boxes=listed.boxes)
+    if arrays["note"][0]:
+        warnings.warn(str(arrays["note"][0]), stacklevel=2)
     kept = np.array(arrays["kept"])
     split = ImageSplit(
         images=torch.from_numpy(_own(arrays["images"])),

@@ -208,6 +208,9 @@ def test_mixed_sizes_and_colours_are_brought_to_one(tmp_path):
     with pytest.warns(UserWarning, match=r"1 of 80 images are in colour, the first of them .*Anger.0\.png"):
         coloured = load_dataset(tmp_path, image_size=10)
     assert coloured.train.channels == 3
+    for _ in range(2):  # a start from the cache says so too
+        with pytest.warns(UserWarning, match=r"1 of 80 images are in colour"):
+            load_dataset(tmp_path, image_size=10, cache=True)
     assert load_dataset(tmp_path, image_size=10, channels=1).train.channels == 1
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from studies.data import file_batches
 from studies.data.decoding import MAX_PIXELS, UnreadableImageError, decode_image
 from studies.data.file_batches import decode_files
 from studies.data.resize import resize_images
@@ -323,12 +324,32 @@ def test_many_files_keep_their_order(folder):
 
 def test_one_coloured_file_makes_the_set_coloured(folder):
     save(folder / "050.png", Image.fromarray(noise(6, 6, 3, seed=7)))
-    with pytest.warns(UserWarning, match=r"1 of 100 images are in colour, the first of them .*050\.png"):
-        decoded = decode_files(listing(folder), channels=None)
+    decoded = decode_files(listing(folder), channels=None)
+    first = folder / "050.png"
+    assert decoded.note.startswith(
+        f"1 of 100 images are in colour, the first of them {first}: all are read in"
+    )
     assert decoded.images.shape == (100, 3, 6, 6)
     assert np.array_equal(decoded.images[50], noise(6, 6, 3, seed=7).transpose(2, 0, 1))
     assert (decoded.images[49] == noise(6, 6, seed=49)).all()
-    assert decode_files(listing(folder), channels=1).images.shape == (100, 1, 6, 6)
+    for channels in (1, 3):  # as asked for: nothing to say
+        asked = decode_files(listing(folder), channels=channels)
+        assert asked.images.shape == (100, channels, 6, 6)
+        assert asked.note == ""
+
+
+def test_headers_are_looked_at_until_one_says_colour(folder, monkeypatch):
+    """One thread reads one file before it decodes all; of a grey set it reads all twice."""
+    save(folder / "000.png", Image.fromarray(noise(6, 6, 3, seed=7)))
+    read, taken = file_batches.read_bytes, []
+    monkeypatch.setattr(file_batches, "read_bytes", lambda file: taken.append(file) or read(file))
+    monkeypatch.setattr(file_batches.os, "cpu_count", lambda: 1)
+    decode_files(listing(folder), channels=None)
+    assert len(taken) == 1 + 1 + 100  # the header, the size of all, the pixels
+    taken.clear()
+    (folder / "000.png").unlink()
+    decode_files(listing(folder), channels=None)
+    assert len(taken) == 99 + 1 + 99
 
 
 def test_the_first_bad_file_in_order_is_the_error(folder):

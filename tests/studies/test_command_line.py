@@ -98,6 +98,21 @@ def test_errors_name_options_as_they_are_typed(tmp_path):
     assert "split='" not in done.stderr
 
 
+def test_only_options_of_the_study_are_named_as_such(monkeypatch, capsys):
+    """A layer's description in an error stays as it is, and so does an argument that the study lacks."""
+
+    def fail(arguments):
+        raise ValueError("Conv2d(1, 8, kernel_size=3) has width=0; channels=1 or seeds=2, as bias=False")
+
+    for study, told in (
+        ("train", "Conv2d(1, 8, kernel_size=3) has --width 0; --channels 1 or seeds=2, as bias=False"),
+        ("compare", "Conv2d(1, 8, kernel_size=3) has --width 0; --channels 1 or --seeds 2, as bias=False"),
+    ):
+        monkeypatch.setattr(f"studies.{study}.main", fail)
+        assert main([study]) == 2
+        assert capsys.readouterr().err == f"error: {told}\n"
+
+
 def test_diverged_training_is_one_line(tmp_path, capsys):
     options = ["--optimizer", "sgd", "--learning-rate", "1e30", "--policy", "dense"]
     assert main(["train", *SMALL, *options, "--out", str(tmp_path / "out")]) == 1
