@@ -1,8 +1,8 @@
 """Every recipe trained for real, small enough for two cores: ``python -m studies.benchmarks.recipes``.
 
-Widths, images and data are cut down so that a run trains for 1 to 22 minutes on one core; everything else is the
-recipe's, but for what `SMALL` says. Each run is `studies.train`'s, with its leakage audit and three simple
-models on the same data.
+Widths, images and data are cut down so that a run trains for 1 to 22 minutes on one core; everything else is
+the recipe's, but for what `SMALL` says. Each run is `studies.train`'s, with its leakage audit and three
+simple models on the same data.
 """
 
 import json

@@ -8,12 +8,13 @@ copy if the correlation c is at least 0.85 and 1 − c is at most 0.3 times that
 ratio test of Lowe, 2004), or if c is at least 0.99.
 
 Of the 3,589 PublicTest images of FER-2013, 280 have a pixel-identical copy in the other parts, 377 more a
-changed one and 5 a mirrored one (``docs/results/audit/audit.json``). The limits were set by looking at pairs
-on either side; two different faces may still pass them.
+changed one, of which 326 carry the same label, and 5 a mirrored one (``docs/results/audit/audit.json``). The
+limits were set by looking at pairs on either side; two different faces may still pass them.
 
 Known misses: shifts, turns and zooms by more than a few percent; copies with a large part covered; and
-pictures with 20 or more changed copies, if the changes are large. Pictures below 12 × 12 pixels say too little and are not
-compared; nor are spectrograms, since two readings of one sentence by two people pass the rule.
+pictures with 20 or more changed copies, if the changes are large. Pictures below 12 × 12 pixels say too
+little and are not compared; nor are spectrograms, since two readings of one sentence by two people pass the
+rule.
 
 References
 ----------

@@ -93,9 +93,7 @@ def _phase(settings: Settings, typical: Sequence[float], look: Look) -> dict[str
     chosen = np.linspace(0, total - 1, min(SHOWN, total)).round().astype(int)
     kept = look.kept.numpy()[chosen]
     m, p, s = (t.numpy()[chosen] for t in (look.state.mrna, look.state.protein, look.induction))
-    data += [
-        {"x": packed(m[on]), "y": packed(p[on]), "customdata": packed(s[on])} for on in (~kept, kept)
-    ]
+    data += [{"x": packed(m[on]), "y": packed(p[on]), "customdata": packed(s[on])} for on in (~kept, kept)]
     rests = [
         (point.level, point.stable, gain)
         for gain in typical

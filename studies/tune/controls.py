@@ -119,7 +119,9 @@ def presets() -> dict[str, dict[str, Any]]:
             "No feedback: expression is importance, filtered twice and bent by the promoter.",
         ),
         "almost the heuristic": (
-            Settings(autoactivation=0.0, hill_coefficient=20.0, mrna_decay=50.0, protein_decay=50.0, basal=0.0),
+            Settings(
+                autoactivation=0.0, hill_coefficient=20.0, mrna_decay=50.0, protein_decay=50.0, basal=0.0
+            ),
             "A steep promoter and fast decay: a connection is on if its importance exceeds K, at once.",
         ),
         "neighbourhoods": (
@@ -127,7 +129,9 @@ def presets() -> dict[str, dict[str, Any]]:
             "Connections of the same units promote one another: strong units keep more of theirs.",
         ),
     }
-    found = {name: {"settings": asdict(settings), "source": source} for name, (settings, source) in own.items()}
+    found = {
+        name: {"settings": asdict(settings), "source": source} for name, (settings, source) in own.items()
+    }
     for name, preset in PRESETS.items():
         kinetics = preset.kinetics
         settings = Settings(

@@ -137,7 +137,9 @@ def _resting_words(settings: Settings, parameter: str, neighbourhood: float, fou
         off, on = (each / promoter.gain for each in (window.switch_off, window.switch_on))
         memory = f"A connection that is off turns on above S/K = {number(on)}, one that is on turns off below {number(off)}."
     elif math.isfinite(least):
-        memory = f"One stable level at every induction: two would need autoactivation a above {number(least)}."
+        memory = (
+            f"One stable level at every induction: two would need autoactivation a above {number(least)}."
+        )
     else:
         memory = "One stable level at every induction: n is too small for the leak b, whatever a is."
     at = f"S/K = {number(1 / settings.threshold)}"
