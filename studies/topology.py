@@ -239,7 +239,9 @@ def _tell(console: Console, analysis: Analysis, written: Sequence[Path], folder:
                 f"{one.value:.4g}",
                 f"{one.null_mean:.4g} ± {one.null_std:.2g}",
                 "" if one.z is None else f"{one.z:+.1f}",
-                {"apart": "told apart", "same": "not distinguishable"}.get(verdicts[name].kind, one.note),
+                {"apart": "told apart", "same": "not distinguishable", "fixed": "fixed by degrees"}.get(
+                    verdicts[name].kind, one.note
+                ),
             )
     console.print(rows)
     console.print(f"{len(written)} files in {folder}", highlight=False, soft_wrap=True, markup=False)

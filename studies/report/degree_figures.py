@@ -71,7 +71,7 @@ def degree_figure(links: UnitLinks, *, maximum_panels: int = 10) -> go.Figure:
     places = [heading.x for heading in figure.layout.annotations]
     head_panels(figure)
     for heading, centre in zip(figure.layout.annotations, places, strict=True):
-        heading.update(x=centre - 0.87 / 4, font={"size": 12})
+        heading.update(x=centre - 0.87 / 4, font={"size": 12}, align="left")
     figure.update_xaxes(nticks=5)
     figure.update_yaxes(nticks=4, rangemode="tozero")
     figure.update_yaxes(title_text="units", col=1)

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grn.plot.style import BLUE, NEUTRAL, head_panels, style_figure, tint
+from grn.plot.style import BLUE, NEUTRAL, head_panels, new_figure, style_figure, tint
 from pruning.topology.measures import NullComparison
 
 COLUMNS = 2
 PANEL = 178  # pixels
+FAR = 6  # z beyond which colours no longer change
+DIVERGING = ((0.0, "#b34700"), (0.25, "#f0b183"), (0.5, "#f4f4f2"), (0.75, "#8fbfe4"), (1.0, "#0f5c97"))
 
 
 def measures_figure(
@@ -92,7 +94,7 @@ def measures_figure(
     head_panels(figure)
     width = (1 - 0.13) / COLUMNS
     for place, (heading, centre) in enumerate(zip(headings, places, strict=True)):
-        heading.update(x=centre - width / 2, font={"size": 12}, text=_wrapped(names[place]))
+        heading.update(x=centre - width / 2, font={"size": 12}, align="left", text=_wrapped(names[place]))
     figure.update_xaxes(nticks=4)
     figure.update_yaxes(nticks=4, tickformat="~g")
     last = len(names) - 1
@@ -100,6 +102,49 @@ def measures_figure(
         figure.update_xaxes(
             title_text="training step", showticklabels=True, row=place // COLUMNS + 1, col=place % COLUMNS + 1
         )
+    return figure
+
+
+def z_figure(
+    steps: Sequence[int],
+    nulls: Sequence[Mapping[str, NullComparison]],
+    names: Sequence[str],
+    *,
+    title: str = "How far each measure stands from its random graphs",
+) -> go.Figure:
+    """Map z of every measure at every update that was held against random graphs.
+
+    Parameters
+    ----------
+    steps, nulls, names
+        As for `measures_figure`.
+    title : str
+        Above the figure.
+
+    Raises
+    ------
+    ValueError
+        If no update has random graphs.
+    """
+    compared = [(step, own) for step, own in zip(steps, nulls, strict=True) if own]
+    if not compared:
+        raise ValueError("a map of z needs an update with random graphs, got none")
+    z = [
+        [own[name].z if name in own and own[name].z is not None else None for _, own in compared]
+        for name in names
+    ]
+    figure = new_figure(title, height=150 + 26 * len(names))
+    figure.add_heatmap(
+        x=[f"{step:,}" for step, _ in compared], y=[f"{name[0].upper()}{name[1:]}" for name in names], z=z,
+        zmin=-FAR, zmax=FAR, colorscale=DIVERGING, xgap=1, ygap=1, hoverongaps=False,
+        colorbar={
+            "title": {"text": "z", "side": "top", "font": {"size": 12}}, "thickness": 12,
+            "tickvals": [-FAR, -3, 0, 3, FAR], "ticktext": [f"≤ −{FAR}", "−3", "0", "+3", f"≥ +{FAR}"],
+        },
+        hovertemplate="%{y}<br>step %{x}: z = %{z:+.1f}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title_text="training step", type="category", showgrid=False, nticks=12)
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", tickfont={"size": 11})
     return figure
 
 

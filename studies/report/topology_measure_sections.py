@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from studies.report.measure_figures import measures_figure
+from studies.report.measure_figures import measures_figure, z_figure
 from studies.report.page import Plot, escape, table
 from studies.report.sections import bullets
 from studies.report.topology_words import (
@@ -45,6 +45,19 @@ def measure_blocks(analysis: Analysis) -> Blocks:
     ]
     if not compared:
         return blocks
+    blocks.append(
+        Plot(
+            name="distance-from-chance",
+            figure=z_figure(
+                [moment.links.step for moment in moments], [moment.comparisons for moment in moments], names
+            ),
+            caption="The same as colour: blue above the random graphs, orange below, pale where the two "
+            "agree; z is the distance from their mean in their standard deviations. Blank where all random "
+            "graphs have one value. A large z need not be a large difference: where random graphs hardly "
+            "vary, a small one shows.",
+            description="Map of z of every measure over training.",
+        )
+    )
     last = compared[-1]
     verdicts = judge(last.comparisons)
     shown = [name for name in verdicts if not name.startswith("singular value ")]

@@ -65,18 +65,19 @@ def compared_text(name: str, verdict: Verdict) -> str:
     one = verdict.comparison
     head = f"{name[0].upper()}{name[1:]}"
     if verdict.kind == "undefined":
-        return f"{head} is not compared: {one.note}."
+        return f"{head}: not compared, {one.note}."
     value = figures(one.value)
     if verdict.kind == "fixed":
-        return f"{head} is {value}, as in every random graph: the degrees fix it."
-    null = f"{figures(one.null_mean)} ± {figures(one.null_std, 2)}"
+        return f"{head}: {value}, as in every random graph; the degrees fix it."
     if one.z is None or verdict.p_holm is None:
-        return f"{head} is {value}; every random graph has {figures(one.null_mean)}."
-    test = f"z = {one.z:+.1f}, {p_text(verdict.p_holm)}".replace("-", "−")
+        return f"{head}: {value}, where every random graph has {figures(one.null_mean)}."
+    null = f"{figures(one.null_mean)} ± {figures(one.null_std, 2)}"
+    test = f"z = {one.z:+.1f}, corrected {p_text(verdict.p_holm)}".replace("-", "−")
+    test = test.replace(" = ", "\u00a0=\u00a0").replace(" < ", "\u00a0<\u00a0")
     if verdict.kind == "same":
-        return f"{head} is {value}, not distinguishable from the null's {null} ({test})."
+        return f"{head}: {value}, not distinguishable from the null's {null} ({test})."
     side = "above" if one.value > one.null_mean else "below"
-    return f"{head} is {value}, {side} the null's {null}{_share(one.value, one.null_mean)} ({test})."
+    return f"{head}: {value}, {side} the null's {null}{_share(one.value, one.null_mean)} ({test})."
 
 
 def _share(value: float, null: float) -> str:
@@ -139,8 +140,12 @@ def tails_text(tails: Mapping[tuple[str, str], Tail]) -> str:
     return f"Of {len(tails)} tails of degrees, " + "; ".join(said) + "." if said else "No unit has a link."
 
 
-def lifetimes_text(name: str, curve: Survival, memoryless: Survival, watched: float) -> str:
-    """Compare a lifetime curve with deaths that strike without regard to age."""
+def lifetimes_text(name: str, curve: Survival, blind: Survival, watched: float) -> str:
+    """Compare a lifetime curve with deaths that strike without regard to age.
+
+    The comparison is made at the last age at which some had died and some lived on, where the curve has an
+    interval.
+    """
     half = curve.median
     text = f"Of the connections {name}, "
     text += (
@@ -148,20 +153,23 @@ def lifetimes_text(name: str, curve: Survival, memoryless: Survival, watched: fl
         if math.isinf(half)
         else f"half are silenced within {figures(half)} steps"
     )
-    end = min(watched, float(curve.times[-1])) if len(curve.times) else watched
-    alive, expected = float(curve.at([end])[0]), float(memoryless.at([end])[0])
-    low, high = curve.interval()
-    low_end, high_end = (float(low[-1]), float(high[-1])) if len(curve.times) else (1.0, 1.0)
-    where = "above" if expected < low_end else "below" if expected > high_end else "within"
-    close = {
-        "above": "which is more than if deaths struck old and young alike: a part is durable",
-        "below": "which is fewer than if deaths struck old and young alike",
-        "within": "which is not distinguishable from deaths that strike old and young alike",
-    }[where]
+    inside = np.flatnonzero((curve.survival > 0) & (curve.survival < 1))
+    if not len(inside):
+        return f"{text}, and all of these at the same age." if len(curve.times) else f"{text}; none was "
+        "silenced."
+    place = int(inside[-1])
+    low, high = (float(side[place]) for side in curve.interval())
+    alive, expected = float(curve.survival[place]), float(blind.at([curve.times[place]])[0])
+    if expected < low:
+        verdict = "more than if deaths struck old and young alike: those that came so far are durable"
+    elif expected > high:
+        verdict = "fewer than if deaths struck old and young alike: these are shorter-lived than the rest"
+    else:
+        verdict = "not distinguishable from deaths that strike old and young alike"
     return (
-        f"{text}; {percent(alive, 1)} live longer than {figures(end)} steps "
-        f"(95 % interval {percent(low_end, 1)} to {percent(high_end, 1)}; without regard to age "
-        f"{percent(expected, 1)}), {close}."
+        f"{text}; {percent(alive, 1)} live longer than {figures(float(curve.times[place]))} steps (95 % "
+        f"interval {percent(low, 1)} to {percent(high, 1)}; without regard to age {percent(expected, 1)}), "
+        f"{verdict}."
     )
 
 

@@ -14,6 +14,7 @@ from grn.plot.style import BLUE, GREEN, ORANGE, new_figure, tint
 from studies.report.aggregation import percent
 
 MOST_UNITS = 40  # drawn on one side of a unit
+MOST_LABELLED = 8  # layers between which densities are written, not only under the pointer
 BEND = 0.16  # how far an edge that passes a layer swings out, of the layers it spans
 
 
@@ -28,10 +29,10 @@ def layer_graph_figure(graph: nx.DiGraph) -> go.Figure:
     names = list(graph.nodes)
     place = {name: number for number, name in enumerate(names)}
     rise = max((place[b] - place[a] for a, b in graph.edges), default=1) * BEND
-    figure = new_figure(
-        "Layers, and the density of the links between them", height=320 + (150 if rise > BEND else 0)
-    )
-    middles: dict[str, list[Any]] = {"x": [], "y": [], "text": []}
+    bent = rise > BEND  # an edge passes a layer
+    densest = max((data["density"] for _, _, data in graph.edges(data=True)), default=1.0)
+    figure = new_figure("Layers, and the density of the links between them", height=440 if bent else 240)
+    middles: dict[str, list[Any]] = {"x": [], "y": [], "customdata": [], "text": []}
     side = 1
     for a, b, data in graph.edges(data=True):
         span = place[b] - place[a]
@@ -41,16 +42,18 @@ def layer_graph_figure(graph: nx.DiGraph) -> go.Figure:
         figure.add_scatter(
             x=(place[a] + span * t).round(3).tolist(), y=(4 * bend * t * (1 - t)).round(3).tolist(),
             mode="lines", hoverinfo="skip", showlegend=False,
-            line={"color": tint(BLUE, 0.8), "width": round(1 + 11 * data["density"], 2)},
+            line={"color": tint(BLUE, 0.8), "width": round(1.5 + 14 * data["density"] / densest, 2)},
         )  # fmt: skip
         middles["x"].append(place[a] + span / 2)
         middles["y"].append(bend)
-        middles["text"].append(
+        middles["text"].append(percent(data["density"], 1) if len(names) <= MOST_LABELLED else "")
+        middles["customdata"].append(
             f"<b>{html.escape(a)} → {html.escape(b)}</b><br>{data['links']:,} links, "
             f"{percent(data['density'], 2)} of all pairs<br>{data['gates']:,} live gates"
         )
     figure.add_scatter(
-        **middles, mode="markers", showlegend=False, hovertemplate="%{text}<extra></extra>",
+        **middles, mode="markers+text", textposition="top center", textfont={"size": 11}, showlegend=False,
+        hovertemplate="%{customdata}<extra></extra>",
         marker={"size": 9, "color": BLUE, "symbol": "diamond", "line": {"width": 1, "color": "white"}},
     )  # fmt: skip
     nodes = [graph.nodes[name] for name in names]
@@ -60,7 +63,7 @@ def layer_graph_figure(graph: nx.DiGraph) -> go.Figure:
             "size": [round(12 + 6 * np.log10(max(data["units"], 1)), 1) for data in nodes],
             "color": [GREEN if data["live_units"] == data["units"] else ORANGE for data in nodes],
             "symbol": ["circle" if data["live_units"] == data["units"] else "square" for data in nodes],
-            "line": {"width": 1.5, "color": "white"},
+            "line": {"width": 1.5, "color": "white"}, "opacity": 1,
         },
         text=[
             f"<b>{html.escape(name)}</b><br>{data['live_units']:,} of {data['units']:,} units have a link"
