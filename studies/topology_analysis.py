@@ -32,7 +32,7 @@ SECONDS_A_GRAPH, SECONDS_A_LINK = 0.03, 3e-6  # of one random graph drawn and me
 NULL_SECONDS = 60.0  # that random graphs may take by this estimate, but for the first, middle and last update
 MOST_LINKS = 4_000_000  # of a snapshot whose graph is taken apart
 MOST_FOLLOWED = 400  # updates through which every gate is followed
-OVERLAP = "links kept since the update measured before"
+OVERLAP = "links kept"
 
 Say = Callable[[str], None]
 

@@ -41,7 +41,7 @@ def degree_figure(links: UnitLinks, *, maximum_panels: int = 10) -> go.Figure:
     rows = -(-len(chosen) // 2)
     figure = make_subplots(
         rows=rows, cols=2, horizontal_spacing=0.13, vertical_spacing=60 / (PANEL * max(rows, 1)),
-        subplot_titles=[f"{html.escape(one.column)}, links {one.direction}" for one in chosen],
+        subplot_titles=[f"{html.escape(one.column)}, {one.direction}" for one in chosen],
     )  # fmt: skip
     for place, one in enumerate(chosen):
         row, col = place // 2 + 1, place % 2 + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
@@ -94,7 +95,9 @@ def measures_figure(
     head_panels(figure)
     width = (1 - 0.13) / COLUMNS
     for place, (heading, centre) in enumerate(zip(headings, places, strict=True)):
-        heading.update(x=centre - width / 2, font={"size": 12}, align="left", text=_wrapped(names[place]))
+        heading.update(
+            x=centre - width / 2, font={"size": 12}, align="left", text=f"<b>{_wrapped(names[place], 24)}</b>"
+        )
     figure.update_xaxes(nticks=4)
     figure.update_yaxes(nticks=4, tickformat="~g")
     last = len(names) - 1
@@ -135,25 +138,20 @@ def z_figure(
     ]
     figure = new_figure(title, height=150 + 26 * len(names))
     figure.add_heatmap(
-        x=[f"{step:,}" for step, _ in compared], y=[f"{name[0].upper()}{name[1:]}" for name in names], z=z,
+        x=[step for step, _ in compared], y=[_wrapped(name, 18) for name in names], z=z,
         zmin=-FAR, zmax=FAR, colorscale=DIVERGING, xgap=1, ygap=1, hoverongaps=False,
         colorbar={
             "title": {"text": "z", "side": "top", "font": {"size": 12}}, "thickness": 12,
             "tickvals": [-FAR, -3, 0, 3, FAR], "ticktext": [f"≤ −{FAR}", "−3", "0", "+3", f"≥ +{FAR}"],
         },
-        hovertemplate="%{y}<br>step %{x}: z = %{z:+.1f}<extra></extra>",
+        hovertemplate="%{y}<br>step %{x:,}: z = %{z:+.1f}<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(title_text="training step", type="category", showgrid=False, nticks=12)
+    figure.update_xaxes(title_text="training step", showgrid=False, nticks=8)
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", tickfont={"size": 11})
     return figure
 
 
-def _wrapped(name: str) -> str:
-    """Heading of a panel: on a narrow page two of them stand side by side."""
-    words = f"{name[0].upper()}{name[1:]}".split()
-    lines = [""]
-    for word in words:
-        if lines[-1] and len(lines[-1]) + len(word) > 24:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return "<br>".join(f"<b>{line}</b>" for line in lines)
+def _wrapped(name: str, most: int) -> str:
+    """Name of a measure in lines of so many letters at most, for a narrow page."""
+    lines = textwrap.wrap(f"{name[0].upper()}{name[1:]}", most)
+    return "<br>".join(lines)

@@ -29,8 +29,8 @@ MEANINGS = {
     "assortativity out-out": "the same of links out and links out",
     "assortativity in-in": "the same of links in and links in",
     "assortativity in-out": "the same of links in and links out",
-    "links kept since the update measured before": "links shared with the graph measured before, of those "
-    "in either (the random graphs keep the later one's degrees)",
+    "links kept": "links shared with the graph measured before, of those in either (the random graphs have "
+    "the later one's degrees)",
 }
 
 

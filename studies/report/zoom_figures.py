@@ -14,12 +14,13 @@ from grn.plot.style import BLUE, GREEN, ORANGE, new_figure, tint
 from studies.report.aggregation import percent
 
 MOST_UNITS = 40  # drawn on one side of a unit
-MOST_LABELLED = 8  # layers between which densities are written, not only under the pointer
+MOST_LABELLED = 12  # layers between which densities are written, not only under the pointer
+STOREY = 58  # pixels a layer
 BEND = 0.16  # how far an edge that passes a layer swings out, of the layers it spans
 
 
 def layer_graph_figure(graph: nx.DiGraph) -> go.Figure:
-    """Draw whole layers and the density of the links between them.
+    """Draw whole layers, the input at the top, and the density of the links between them.
 
     Parameters
     ----------
@@ -28,10 +29,9 @@ def layer_graph_figure(graph: nx.DiGraph) -> go.Figure:
     """
     names = list(graph.nodes)
     place = {name: number for number, name in enumerate(names)}
-    rise = max((place[b] - place[a] for a, b in graph.edges), default=1) * BEND
-    bent = rise > BEND  # an edge passes a layer
+    reach = BEND * max((place[b] - place[a] for a, b in graph.edges), default=1)
     densest = max((data["density"] for _, _, data in graph.edges(data=True)), default=1.0)
-    figure = new_figure("Layers, and the density of the links between them", height=440 if bent else 240)
+    figure = new_figure("Layers, and the density of the links between them", height=110 + STOREY * len(names))
     middles: dict[str, list[Any]] = {"x": [], "y": [], "customdata": [], "text": []}
     side = 1
     for a, b, data in graph.edges(data=True):
@@ -40,29 +40,30 @@ def layer_graph_figure(graph: nx.DiGraph) -> go.Figure:
         side = -side if span > 1 else side
         t = np.linspace(0, 1, 2 if span == 1 else 21)
         figure.add_scatter(
-            x=(place[a] + span * t).round(3).tolist(), y=(4 * bend * t * (1 - t)).round(3).tolist(),
+            x=(4 * bend * t * (1 - t)).round(3).tolist(), y=(place[a] + span * t).round(3).tolist(),
             mode="lines", hoverinfo="skip", showlegend=False,
             line={"color": tint(BLUE, 0.8), "width": round(1.5 + 14 * data["density"] / densest, 2)},
         )  # fmt: skip
-        middles["x"].append(place[a] + span / 2)
-        middles["y"].append(bend)
-        middles["text"].append(percent(data["density"], 1) if len(names) <= MOST_LABELLED else "")
+        middles["x"].append(bend)
+        middles["y"].append(place[a] + span / 2)
+        middles["text"].append(f"   {percent(data['density'], 1)}" if len(names) <= MOST_LABELLED else "")
         middles["customdata"].append(
             f"<b>{html.escape(a)} → {html.escape(b)}</b><br>{data['links']:,} links, "
             f"{percent(data['density'], 2)} of all pairs<br>{data['gates']:,} live gates"
         )
     figure.add_scatter(
-        **middles, mode="markers+text", textposition="top center", textfont={"size": 11}, showlegend=False,
+        **middles, mode="markers+text", textposition="middle right", showlegend=False,
         hovertemplate="%{customdata}<extra></extra>",
         marker={"size": 9, "color": BLUE, "symbol": "diamond", "line": {"width": 1, "color": "white"}},
     )  # fmt: skip
     nodes = [graph.nodes[name] for name in names]
+    whole = [data["live_units"] == data["units"] for data in nodes]
     figure.add_scatter(
-        x=list(place.values()), y=[0.0] * len(names), mode="markers", showlegend=False,
+        x=[0.0] * len(names), y=list(place.values()), mode="markers", showlegend=False,
         marker={
             "size": [round(12 + 6 * np.log10(max(data["units"], 1)), 1) for data in nodes],
-            "color": [GREEN if data["live_units"] == data["units"] else ORANGE for data in nodes],
-            "symbol": ["circle" if data["live_units"] == data["units"] else "square" for data in nodes],
+            "color": [GREEN if live else ORANGE for live in whole],
+            "symbol": ["circle" if live else "square" for live in whole],
             "line": {"width": 1.5, "color": "white"}, "opacity": 1,
         },
         text=[
@@ -72,12 +73,13 @@ def layer_graph_figure(graph: nx.DiGraph) -> go.Figure:
         ],
         hovertemplate="%{text}<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(
+    figure.update_yaxes(
         tickvals=list(place.values()), ticktext=[_tick(name, graph.nodes[name]) for name in names],
-        showgrid=False, showline=False, ticks="", range=[-0.5, len(names) - 0.5],
-        tickangle=0 if len(names) <= 6 else -40,
+        showgrid=False, showline=False, ticks="", range=[len(names) - 0.5, -0.5],
     )  # fmt: skip
-    figure.update_yaxes(visible=False, range=[-max(rise, 0.3) * 1.15, max(rise, 0.3) * 1.15])
+    wide = 1.15 * max(reach, 0.6)
+    figure.update_xaxes(visible=False, range=[-wide, wide])
+    figure.update_layout(margin={"b": 16})
     return figure
 
 
@@ -162,4 +164,4 @@ def _gates_told(graph: nx.MultiDiGraph, unit: Any, places: list[int]) -> str:
 
 def _tick(name: str, data: dict[str, Any]) -> str:
     live = "" if data["live_units"] == data["units"] else f"{data['live_units']:,} of "
-    return f"{html.escape(name)}<br>{live}{data['units']:,} units"
+    return f"{html.escape(name)}<br>{live}{data['units']:,} unit{'s' * (data['units'] != 1)}"
