@@ -1,0 +1,50 @@
+"""The graph of a live run: its units, each at its place for good, and the links that live now."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from grn.plot.style import figure_template
+from pruning.topology import TopologySnapshot, unit_links
+from pruning.topology.wiring import chain_wiring
+from studies.report.graph_animation import graph_animation
+
+HEIGHT = 480
+MOST_UNITS, MOST_LINKS = 64, 1200
+
+
+def graph_figure(before: TopologySnapshot | None, now: TopologySnapshot, *, dark: bool = False) -> go.Figure:
+    """Draw the live links of a run.
+
+    Parameters
+    ----------
+    before : TopologySnapshot or None
+        Some updates earlier: what has come and gone since is marked.
+    now : TopologySnapshot
+        After the last update.
+    dark : bool
+        For a dark page.
+    """
+    wiring = chain_wiring(now.layers)
+    snapshots = [now] if before is None or before.step >= now.step else [before, now]
+    figure = graph_animation(
+        [unit_links(snapshot, wiring) for snapshot in snapshots],
+        maximum_units=MOST_UNITS,
+        maximum_links=MOST_LINKS,
+        title="",
+    )
+    shown = figure.layout
+    still = go.Figure(data=figure.data, layout={"xaxis": shown.xaxis, "yaxis": shown.yaxis})
+    since = now.step - snapshots[0].step
+    for trace in still.data:
+        if trace.name and "since the frame before" in trace.name:
+            trace.name = trace.name.replace("since the frame before", f"in the last {since:,} steps")
+        if trace.hovertemplate:
+            trace.hovertemplate = trace.hovertemplate.replace(
+                "since the frame before", f"in the last {since:,} steps"
+            )
+    still.update_layout(
+        template=figure_template(dark=dark), height=HEIGHT, margin={"l": 12, "r": 12, "t": 86, "b": 8},
+        legend={"y": -0.02, "yanchor": "top", "font": {"size": 11.5}}, uirevision="live graph",
+    )  # fmt: skip
+    return still
