@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dash
-from dash import html
 
 from studies.tune.connections import Connections
+from studies.tune.live.callbacks import register
+from studies.tune.live.panel import panel
 from studies.tune.page import index, layout
 from studies.tune.routes import add_routes
 
 if TYPE_CHECKING:
+    from studies.tune.live import LiveRuns
     from studies.tune.options import Tune
 
 
-def make_app(options: Tune, runs: Any) -> dash.Dash:
+def make_app(options: Tune, runs: LiveRuns) -> dash.Dash:
     """Return the app, ready to be served.
 
     Parameters
     ----------
     options : Tune
         How many connections are shown, from which seed, and where files go.
-    runs
-        The live runs.
+    runs : LiveRuns
+        Networks that train while people watch.
     """
     app = dash.Dash(
         __name__,
@@ -35,6 +37,7 @@ def make_app(options: Tune, runs: Any) -> dash.Dash:
         suppress_callback_exceptions=True,
     )
     app.index_string = index()
-    app.layout = layout(options.genes, html.Section(id="live"))
+    app.layout = layout(options.genes, panel())
     add_routes(app.server, Connections.made(options.genes, options.seed), options.out / "rates")
+    register(app, runs)
     return app

@@ -14,6 +14,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from studies.directory import check_writable
 from studies.tune.app import make_app
+from studies.tune.live import LiveRuns
 from studies.tune.options import Tune
 
 
@@ -37,12 +38,11 @@ def run(options: Tune) -> None:
     """
     options.check()
     check_writable(options.out)
-    from types import SimpleNamespace
-
-    runs = SimpleNamespace(close=lambda: None)
+    runs = LiveRuns(options.out / "live")
     try:
         app = make_app(options, runs)
         server = _listening(options, app.server)
+        runs.prepare()
         stopped: list[int] = []
 
         def stop(signum: int, frame: FrameType | None) -> None:

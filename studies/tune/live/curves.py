@@ -89,9 +89,7 @@ def _draw(figure: go.Figure, slot: str, progress: Progress, begun: Settings) -> 
         x=marks, y=[0.04 if slot == "a" else 0.1] * len(marks), mode="markers", name=f"{name}: rates changed",
         showlegend=False, legendgroup=slot, cliponaxis=False,
         marker={"symbol": "triangle-up", "size": 11, "color": color},
-        text=[
-            told_change(old, new) for old, (_, new) in zip(before[-len(marks) :], progress.marks, strict=False)
-        ],
+        text=[told_change(old, new) for old, (_, new) in zip(before, progress.marks, strict=True)],
         hovertemplate=f"{name}, step %{{x:,}}<br>%{{text}}<extra></extra>", row=1, col=1,
     )  # fmt: skip
     for step in marks:

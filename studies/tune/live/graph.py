@@ -6,8 +6,7 @@ import plotly.graph_objects as go
 
 from grn.plot.style import figure_template
 from pruning.topology import TopologySnapshot, unit_links
-from pruning.topology.wiring import chain_wiring
-from studies.report.graph_animation import graph_animation
+from studies.report.graph_animation import GRID, graph_animation
 
 HEIGHT = 480
 MOST_UNITS, MOST_LINKS = 64, 1200
@@ -25,26 +24,25 @@ def graph_figure(before: TopologySnapshot | None, now: TopologySnapshot, *, dark
     dark : bool
         For a dark page.
     """
-    wiring = chain_wiring(now.layers)
     snapshots = [now] if before is None or before.step >= now.step else [before, now]
     figure = graph_animation(
-        [unit_links(snapshot, wiring) for snapshot in snapshots],
+        [unit_links(snapshot) for snapshot in snapshots],
         maximum_units=MOST_UNITS,
         maximum_links=MOST_LINKS,
         title="",
     )
     shown = figure.layout
-    still = go.Figure(data=figure.data, layout={"xaxis": shown.xaxis, "yaxis": shown.yaxis})
-    since = now.step - snapshots[0].step
+    # The last trace tells of the frame: the words below the figure do.
+    still = go.Figure(data=figure.data[:-1], layout={"xaxis": shown.xaxis, "yaxis": shown.yaxis})
+    lately = f"in the last {now.step - snapshots[0].step:,} steps"
     for trace in still.data:
-        if trace.name and "since the frame before" in trace.name:
-            trace.name = trace.name.replace("since the frame before", f"in the last {since:,} steps")
-        if trace.hovertemplate:
-            trace.hovertemplate = trace.hovertemplate.replace(
-                "since the frame before", f"in the last {since:,} steps"
-            )
+        for name in ("name", "hovertemplate"):
+            if trace[name]:
+                trace[name] = trace[name].replace("since the frame before", lately)
     still.update_layout(
-        template=figure_template(dark=dark), height=HEIGHT, margin={"l": 12, "r": 12, "t": 86, "b": 8},
+        template=figure_template(dark=dark), height=HEIGHT, margin={"l": 12, "r": 12, "t": 50, "b": 8},
         legend={"y": -0.02, "yanchor": "top", "font": {"size": 11.5}}, uirevision="live graph",
     )  # fmt: skip
+    still.update_xaxes(range=[-0.09 * GRID, 1.09 * GRID])  # room for the names at both ends
+    still.update_yaxes(range=[-0.02 * GRID, 1.02 * GRID])
     return still

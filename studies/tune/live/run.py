@@ -95,14 +95,15 @@ class LiveRun:
         last = self._progress.read().last
         return self.config.settings if last is None else last.settings
 
-    def snapshot(self) -> TopologySnapshot | None:
-        """Return the network after the last update, with its masks; None before the first."""
+    def snapshot(self, back: int = 0) -> TopologySnapshot | None:
+        """Return the network after the last update, or some updates earlier; None before the first."""
         with self._lock:
             try:
                 if self._history is None:
                     self._history = TopologyHistory.open(self.folder.topology)
-                return self._history[-1] if self._history.refresh() else None
-            except (FileNotFoundError, IndexError):
+                count = self._history.refresh()
+                return self._history[max(0, count - 1 - back)] if count else None
+            except FileNotFoundError:
                 return None
 
     # ------------------------------------------------------------------ what it may be told

@@ -1,0 +1,110 @@
+"""What a button of the panel does to the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from studies.tune.live.options import LiveOptions
+from studies.tune.live.run import LiveRun
+from studies.tune.live.runs import LiveRuns
+from studies.tune.live.words import SLOTS
+from studies.tune.settings import Settings
+
+OTHER = {"a": "b", "b": "a"}
+
+
+def read_settings(values: Any) -> Settings:
+    """Read what the page's sliders say.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing or refused.
+    """
+    if not isinstance(values, Mapping):
+        raise ValueError("the sliders have no settings yet: correct the marked fields")
+    try:
+        return Settings(**values)
+    except TypeError as error:
+        raise ValueError(f"the sliders' settings are not complete: {error}") from None
+
+
+def read_options(data: Any, speed: Any, epochs: Any) -> LiveOptions:
+    """Read the options of a new run, the epochs as they were typed.
+
+    Raises
+    ------
+    ValueError
+        Names the option, what it must be, and what it is.
+
+    Examples
+    --------
+    >>> read_options("digits", "fast", " 20 ").epochs
+    20
+    """
+    text = "" if epochs is None else str(epochs).strip()
+    count: Any = None
+    if text:
+        count = int(text) if text.isascii() and text.isdigit() else text
+    return LiveOptions(data=data, speed=speed, epochs=count)
+
+
+def act(
+    runs: LiveRuns,
+    action: str,
+    slot: str,
+    held: Mapping[str, str],
+    settings: Callable[[], Settings],
+    options: Callable[[], LiveOptions],
+) -> dict[str, str]:
+    """Do one thing with the run in a slot, and return the names of the runs in the slots then.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be done; says why.
+    """
+    now = dict(held)
+    if action == "start":
+        begun = settings(), options()
+        _leave(runs, now.pop(slot, None))
+        now[slot] = runs.start(*begun).id
+        return now
+    if slot not in now:
+        raise ValueError(f"run {SLOTS[slot]} is not begun: start it first")
+    run = runs.get(now[slot])
+    if action == "fork":
+        run.checkpoint()
+        _leave(runs, now.pop(OTHER[slot], None))
+        now[OTHER[slot]] = runs.fork(run.id).id
+    elif action == "resume":
+        runs.resume(run.id)
+    elif action == "apply":
+        run.steer(settings())
+    elif action == "pause":
+        run.pause()
+    elif action == "stop":
+        run.stop()
+    elif action == "close":
+        run.stop()
+        del now[slot]
+    else:
+        raise ValueError(f"unknown action {action!r}")
+    return now
+
+
+def follow(run: LiveRun, settings: Settings) -> None:
+    """Steer a run that follows the sliders, where it trains and they say something else."""
+    if run.is_live and run.settings != settings:
+        run.steer(settings)
+
+
+def _leave(runs: LiveRuns, name: str | None) -> None:
+    """Save and end the run whose place another takes; one that is gone needs nothing."""
+    if name is None:
+        return
+    try:
+        runs.get(name).stop()
+    except ValueError:
+        return
