@@ -109,7 +109,7 @@ def _record(analysis: Analysis, report_bytes: int) -> dict[str, Any]:
 
 
 def _lifetimes(analysis: Analysis) -> dict[str, Any]:
-    """Births, deaths, and the share of the first connections and of those born later that outlive two updates."""
+    """Births, deaths, and the share of early and later connections that outlive two updates."""
     births = sum(int(update["born"]) for update in analysis.updates)
     deaths = sum(int(update["died"]) for update in analysis.updates)
     found: dict[str, Any] = {"births": births, "deaths": deaths}
