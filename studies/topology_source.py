@@ -12,7 +12,7 @@ import torch
 
 from pruning.gates import Gates
 from pruning.topology import LayerTopology, TopologyHistory, Wiring, chain_wiring, find_wiring
-from pruning.topology.snapshot import layer_topologies
+from pruning.topology.layers import layer_topologies
 from studies.directory import RECORDS, RUNS
 from studies.networks import NetworkShape
 from studies.records import TornRecordWarning, read_records

@@ -46,8 +46,9 @@ def graph_animation(
     """Draw the graph of units at several updates with a slider and a play button.
 
     Units keep their places. A link that has come since the frame before is blue, one that has gone is dotted
-    orange for one frame; those that stay are grey, darker with expression (with live gates where a policy has
-    no expression). The pointer over a unit tells its links.
+    orange for one frame; those that stay are grey, darker with expression (where a policy has none, with live
+    gates, as a share of the most that a link to the same column has). The pointer over a unit tells its
+    links.
 
     Parameters
     ----------
@@ -189,7 +190,7 @@ def _units(frame: FrameLinks, units: Sequence[Nodes], places: NDArray[Any]) -> d
 def _looks(links: UnitLinks, units: Sequence[Nodes], *, known: bool, sampled: bool) -> list[dict[str, Any]]:
     """What does not change from frame to frame: names, colours, texts."""
     thirds = ["0 to ⅓", "⅓ to ⅔", "⅔ to 1"]
-    unit = "expression" if known else "share of its gates"
+    unit = "expression" if known else "live gates, of the most in a link to its layer,"
     looks: list[dict[str, Any]] = [
         {"mode": "lines", "name": f"stays, {unit} {third}", "hoverinfo": "skip"} for third in thirds
     ]

@@ -161,17 +161,19 @@ def _thin(keys: list[Nodes], strengths: list[NDArray[np.float64]], most: int) ->
     last = keys[-1]
     if len(last) >= most:  # too many even at the end: an even share of all
         last = last[:0]
-    lasting = [np.isin(key, last) for key in keys]
-    share = min(
-        (most - own.sum()) / max(len(own) - own.sum(), 1) if len(own) > most else 1.0 for own in lasting
-    )
-    if share < 1.0:
-        every = np.unique(np.concatenate(keys))
-        drawn = every[np.random.default_rng(0).permutation(len(every)) < share * len(every)]
-        for place, key in enumerate(keys):
-            own = lasting[place] | np.isin(key, drawn)
-            keys[place], strengths[place] = key[own], strengths[place][own]
-    return float(share)
+    every = np.setdiff1d(np.concatenate(keys), last)
+    rank = np.random.default_rng(0).permutation(len(every))
+    ranks = []  # of each frame's links; those that last come first
+    for key in keys:
+        own = np.full(len(key), -1)
+        others = ~np.isin(key, last)
+        own[others] = rank[np.searchsorted(every, key[others])]
+        ranks.append(own)
+    least = min((int(np.sort(own)[most]) for own in ranks if len(own) > most), default=len(every))
+    for place, own in enumerate(ranks):
+        drawn = own < least
+        keys[place], strengths[place] = keys[place][drawn], strengths[place][drawn]
+    return least / len(every) if len(every) else 1.0
 
 
 def _pairs(keys: Nodes, nodes: int) -> Nodes:

@@ -1,7 +1,7 @@
 """Density by layer, and the degrees of units."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -119,13 +119,18 @@ def degrees(links: UnitLinks, direction: Direction = "all") -> NDArray[np.int64]
     return np.bincount(np.concatenate(ends[direction]), minlength=links.nodes).astype(np.int64)
 
 
-def degree_distributions(links: UnitLinks) -> tuple[DegreeSummary, ...]:
-    """Degrees of every column, in and out; a column without links in a direction is left out there."""
+def degree_distributions(
+    links: UnitLinks, *, groups: Mapping[str, int] | None = None
+) -> tuple[DegreeSummary, ...]:
+    """Degrees of every column, in and out; a column without links in a direction is left out there.
+
+    ``groups`` as for :func:`chance_degrees`.
+    """
     found = []
     directions: tuple[Direction, ...] = ("in", "out")
     for direction in directions:
         everyone = degrees(links, direction)
-        chance = chance_degrees(links, direction)[1]
+        chance = chance_degrees(links, direction, groups=groups)[1]
         for column in links.columns:
             own = everyone[column.first : column.first + column.units]
             if own.any():
@@ -146,13 +151,24 @@ def degree_distributions(links: UnitLinks) -> tuple[DegreeSummary, ...]:
 
 
 def chance_degrees(
-    links: UnitLinks, direction: Direction = "all"
+    links: UnitLinks, direction: Direction = "all", *, groups: Mapping[str, int] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation of each unit's degree, were the links of its columns strewn at random.
 
     Between columns of R and C units K links fall on the R·C pairs without replacement, so a degree is
     hypergeometric: K draws of C among R·C for a unit of the first. (A null that keeps degrees has nothing to
-    say about degrees; this is the one that does.)
+    say about degrees; this is the one that does.) Into a column of G groups there are G times fewer pairs,
+    for a unit and in all.
+
+    Parameters
+    ----------
+    links : UnitLinks
+        The graph.
+    direction : {"in", "out", "all"}
+        Links that count.
+    groups : mapping of str to int, optional
+        Groups of the grouped convolutions by the name of their column, without which their links are strewn
+        over pairs that cannot be linked.
 
     Returns
     -------
@@ -163,10 +179,10 @@ def chance_degrees(
     mean, variance = np.zeros(links.nodes), np.zeros(links.nodes)
     for block in blocks(links):
         rows, cols, drawn = block.source.units, block.target.units, len(block)
-        pairs = rows * cols
+        pairs = max(rows * cols / (groups or {}).get(block.target.name, 1), drawn)
         for column, size, wanted in ((block.source, cols, "out"), (block.target, rows, "in")):
             if direction in (wanted, "all"):
-                share = size / pairs
+                share = size / (rows * cols)
                 spread = drawn * share * (1 - share) * (pairs - drawn) / max(pairs - 1, 1)
                 mean[column.first : column.first + column.units] += drawn * share
                 variance[column.first : column.first + column.units] += spread

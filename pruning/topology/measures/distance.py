@@ -5,6 +5,7 @@ direction of links: along it all paths of a chain have one length.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,6 +116,7 @@ def small_world(
     seed: int = 0,
     sources: int | None = 256,
     trades: int | None = None,
+    groups: Mapping[str, int] | None = None,
 ) -> SmallWorld:
     """Clustering, distances and their ratio to random graphs with the same degrees.
 
@@ -122,7 +124,7 @@ def small_world(
     ----------
     links : UnitLinks
         The graph.
-    samples, seed, trades
+    samples, seed, trades, groups
         As for :func:`against_null`.
     sources : int, optional
         As for :func:`distances`; the same units in every graph.
@@ -141,7 +143,7 @@ def small_world(
             "efficiency": apart.efficiency,
         }
 
-    found = compare_with_null(measures, links, samples=samples, seed=seed, trades=trades)
+    found = compare_with_null(measures, links, samples=samples, seed=seed, trades=trades, groups=groups)
     return SmallWorld(**found, sigma=sigma(found["clustering"], found["distance"]))
 
 

@@ -1,6 +1,7 @@
 """Units with far more links than others of their column, and whether they stay so."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,6 +49,7 @@ def hubs(
     *,
     rule: Literal["chance", "decile"] = "chance",
     deviations: float = 2.0,
+    groups: Mapping[str, int] | None = None,
 ) -> NDArray[np.bool_]:
     """Which units are hubs, shape (nodes,).
 
@@ -60,9 +62,12 @@ def hubs(
     rule : {"chance", "decile"}
         ``"chance"``: degree above mean + `deviations` standard deviations of links strewn at random between
         the same columns (:func:`chance_degrees`; a null that keeps degrees cannot tell hubs).
-        ``"decile"``: degree above that of nine tenths of the column's units; equal degrees make no hubs.
+        ``"decile"``: degree above that of nine tenths of the column's units, of fewer than ten units above
+        that of all others; equal degrees make no hubs.
     deviations : float
         For ``"chance"``.
+    groups : mapping of str to int, optional
+        For ``"chance"``: groups of the grouped convolutions by the name of their column.
 
     Raises
     ------
@@ -71,12 +76,12 @@ def hubs(
     """
     own = degrees(links, direction)
     if rule == "chance":
-        mean, std = chance_degrees(links, direction)
+        mean, std = chance_degrees(links, direction, groups=groups)
         return np.asarray(own > mean + deviations * std + 1e-9)
     if rule != "decile":
         raise ValueError(f"rule must be 'chance' or 'decile', got {rule!r}")
     found = np.zeros(links.nodes, dtype=bool)
-    for column in links.columns:
+    for column in (each for each in links.columns if each.units):
         part = own[column.first : column.first + column.units]
         edge = np.sort(part)[max(column.units - math.ceil(column.units / 10) - 1, 0)]
         found[column.first : column.first + column.units] = part > edge
@@ -103,7 +108,7 @@ def hub_overlap(before: NDArray[np.bool_], after: NDArray[np.bool_], links: Unit
             raise ValueError(f"{name} must have one entry for each of {links.nodes} units, got {array.shape}")
     chances = np.ones(1)  # of 0, 1, 2, … shared ones; columns are independent, so their laws convolve
     mean = variance = 0.0
-    for column in links.columns:
+    for column in (each for each in links.columns if each.units):
         part = slice(column.first, column.first + column.units)
         units, one, two = column.units, int(before[part].sum()), int(after[part].sum())
         shares = np.arange(min(one, two) + 1)

@@ -40,7 +40,8 @@ class TopologySummary:
     tails : dict of (str, str) to Tail
         By column and direction, where its units have any link.
     measures : dict of str to NullComparison
-        By name, each against the same random graphs.
+        By name, each against the same random graphs. Each p is of its measure alone: of twenty, one below
+        0.05 is to be expected by chance.
     sigma : float
         Small-world coefficient; NaN where it is undefined.
     """
@@ -120,7 +121,7 @@ def summary(
         nodes=links.nodes,
         links=len(links),
         densities=densities(links, layers),
-        degrees=degree_distributions(links),
+        degrees=degree_distributions(links, groups=groups),
         tails=tails(links),
         measures=found,
         sigma=sigma(found["square clustering"], found["mean distance"]),

@@ -1,7 +1,7 @@
 """What stays from one snapshot's graph to the next: links and hubs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -36,6 +36,7 @@ def hub_persistence(
     *,
     rule: Literal["chance", "decile"] = "chance",
     apart: int = 1,
+    groups: Mapping[str, int] | None = None,
 ) -> tuple[Overlap, ...]:
     """Overlap of the hubs of every snapshot with those of the one `apart` snapshots later.
 
@@ -43,7 +44,7 @@ def hub_persistence(
     ----------
     graphs : sequence of UnitLinks
         Of one network, in order.
-    direction, rule
+    direction, rule, groups
         As for :func:`hubs`.
     apart : int
         Snapshots between the two.
@@ -56,7 +57,7 @@ def hub_persistence(
     if apart < 1:
         raise ValueError(f"apart must be a positive number of snapshots, got {apart}")
     _check_columns(graphs)
-    found = [hubs(graph, direction, rule=rule) for graph in graphs]
+    found = [hubs(graph, direction, rule=rule, groups=groups) for graph in graphs]
     return tuple(
         hub_overlap(before, after, graph)
         for before, after, graph in zip(found, found[apart:], graphs, strict=False)

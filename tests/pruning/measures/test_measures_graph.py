@@ -21,6 +21,8 @@ from pruning.topology.measures import (
     degrees,
     densities,
     distances,
+    hub_overlap,
+    hubs,
     modularity,
     scalars,
     singular_values,
@@ -89,6 +91,42 @@ def test_chance_degrees_are_those_of_links_strewn_at_random():
     assert mean[:rows] == pytest.approx(np.mean(drawn), abs=1e-9)
     assert std[:rows] == pytest.approx(np.std(drawn), rel=0.02)
     assert (mean[rows:] == 0).all()
+
+
+def test_chance_degrees_of_a_grouped_column_are_strewn_within_the_groups():
+    groups, rows, cols, count = 3, 6, 9, 7
+    pairs = [(a, rows + b) for a in range(rows) for b in range(cols) if a // 2 == b // 3]
+    generator = np.random.default_rng(0)
+    drawn = []
+    for _ in range(4000):
+        chosen = [pairs[place] for place in generator.choice(len(pairs), count, replace=False)]
+        drawn.append(np.bincount([b for _, b in chosen], minlength=rows + cols))
+    mean, std = chance_degrees(links_of((rows, cols), pairs[:count]), "in", groups={"c1": groups})
+    assert mean[rows:] == pytest.approx(np.mean(drawn, 0)[rows:].mean())
+    assert std[rows:] == pytest.approx(np.std(drawn, 0)[rows:].mean(), rel=0.02)
+    # All that can be linked is: no choice, no deviation, no hubs.
+    full = links_of((rows, cols), pairs)
+    assert chance_degrees(full, groups={"c1": groups})[1].tolist() == [0.0] * (rows + cols)
+    assert not hubs(full, groups={"c1": groups}).any()
+    assert chance_degrees(full)[1].min() > 0
+    found = degree_distributions(full, groups={"c1": groups})
+    assert [each.chance_std for each in found] == [0.0, 0.0]
+
+
+def test_a_column_without_units_has_no_hubs():
+    links = links_of((2, 0, 2), [(0, 2), (1, 3)])
+    for rule in ("chance", "decile"):
+        chosen = hubs(links, rule=rule)
+        assert not chosen.any()
+        assert hub_overlap(chosen, chosen, links).shared == 0
+
+
+def test_the_null_of_a_small_world_keeps_links_in_their_groups():
+    pairs = [(a, 4 + b) for a in range(4) for b in range(6) if a // 2 == b // 3]
+    links = links_of((4, 6), pairs)
+    grouped = small_world(links, samples=5, groups={"c1": 2}).clustering
+    assert grouped.note == "all random graphs have its value"
+    assert small_world(links, samples=5).clustering.null_mean != grouped.null_mean
 
 
 def test_a_wrong_direction_is_refused():
