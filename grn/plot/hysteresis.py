@@ -9,9 +9,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from grn.analytic import Hysteresis, fixed_points, hysteresis_thresholds
+from grn.plot.hysteresis_genes import BOX, check_genes, mark_genes
 from grn.plot.labels import log_axis, number
 from grn.plot.promoter import Promoter
-from grn.plot.style import BLUE, GREEN, NEUTRAL, ORANGE, PINK, new_figure, tint
+from grn.plot.style import BLUE, NEUTRAL, ORANGE, PINK, new_figure, tint
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 POINTS = 240  # of a branch
 ROUND = (1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)  # of a decade, labelled on a short axis
-BOX = "rgba(255,255,255,0.85)"  # behind letters, whatever runs below them
 
 
 def hysteresis_loop(
@@ -83,7 +83,7 @@ def hysteresis_loop(
     >>> [trace.name for trace in figure.data], "no hysteresis" in figure.layout.title.text
     (['stable'], True)
     """
-    genes = _genes(induction, protein, live)
+    genes = check_genes(induction, protein, live)
     if neighbourhood is None:
         neighbourhood = 0.5 if genes is None or genes[1] is None else float(genes[1].clip(0, 1).mean())
     promoter = Promoter(
@@ -100,7 +100,7 @@ def hysteresis_loop(
     else:
         _loop(figure, promoter, window, low, high)
     if genes is not None:
-        _mark(figure, *genes, window, (low, high), maximum_points)
+        mark_genes(figure, *genes, window, (low, high), maximum_points)
     c = f", c = {number(cooperation)} at r = {number(neighbourhood)}" if cooperation else ""
     figure.update_xaxes(
         title_text=f"induction S/K (importance over threshold; n = {number(kinetics.hill_coefficient)}, "
@@ -110,30 +110,6 @@ def hysteresis_loop(
     figure.update_yaxes(title_text="expression p (1: fully on)", range=[-0.1, 1.05])
     figure.update_layout(showlegend=True, margin_t=82)
     return figure
-
-
-def _genes(
-    induction: ArrayLike | None, protein: ArrayLike | None, live: ArrayLike | None
-) -> tuple[Array, Array | None, NDArray[np.bool_]] | None:
-    if induction is None:
-        if protein is not None or live is not None:
-            raise ValueError("protein and live mark genes by their induction: give induction, too")
-        return None
-    s = np.asarray(induction, float)
-    if s.ndim != 1 or not len(s) or not bool((np.isfinite(s) & (s >= 0)).all()):
-        raise ValueError(
-            f"induction must hold a finite non-negative S/K a gene, one at least, got shape {s.shape}"
-            + (f" with {s.min():g} to {s.max():g}" if s.size else "")
-        )
-    p = None if protein is None else np.asarray(protein, float)
-    if p is not None and (p.shape != s.shape or not np.isfinite(p).all()):
-        raise ValueError(f"protein must hold a finite level for each of {len(s)} genes, got shape {p.shape}")
-    on = np.ones(len(s), bool) if live is None else np.asarray(live)
-    if on.shape != s.shape or on.dtype != bool:
-        raise ValueError(
-            f"live must be boolean, one for each of {len(s)} genes, got {on.dtype} of shape {on.shape}"
-        )
-    return s, p, on
 
 
 def _frame(window: Hysteresis | None, induction: Array | None) -> tuple[float, float]:
@@ -234,44 +210,3 @@ def _loop(figure: go.Figure, promoter: Promoter, window: Hysteresis, low: float,
             x=math.log10(at), y=level, xanchor=side, xshift=10 * sign, text=f"{word} {number(at)}",
             font={"size": 12}, bgcolor=BOX, borderpad=1,
         )  # fmt: skip
-
-
-def _mark(
-    figure: go.Figure,
-    induction: Array,
-    protein: Array | None,
-    live: NDArray[np.bool_],
-    window: Hysteresis | None,
-    frame: tuple[float, float],
-    most: int,
-) -> None:
-    """Draw genes where they stand, and say how many stand on which side of the window."""
-    if most < 1:
-        raise ValueError(f"maximum_points must be at least 1, got {most}")
-    chosen = np.unique(np.linspace(0, len(induction) - 1, min(most, len(induction))).round().astype(int))
-    for state, word, color, symbol in (
-        (False, "silenced connections", tint(NEUTRAL, 0.75), "x-thin"),
-        (True, "live connections", tint(GREEN, 0.75), "circle"),
-    ):
-        own = chosen[live[chosen] == state]
-        if not len(own):
-            continue
-        height = np.full(len(own), -0.04 if state else -0.075) if protein is None else protein[own]
-        figure.add_scatter(
-            x=induction[own].clip(*frame).astype(np.float32), y=height.astype(np.float32), mode="markers",
-            name=word, cliponaxis=False,
-            marker={"symbol": symbol, "size": 5, "color": color, "line": {"color": color, "width": 1}},
-            text=[f"S/K {value:.3g}" for value in induction[own]],
-            hovertemplate=f"{word[:-1]}<br>%{{text}}"
-            + ("" if protein is None else ", expression %{y:.3f}") + "<extra></extra>",
-        )  # fmt: skip
-    if window is None or not live.any():
-        return
-    s = induction[live]
-    below, above = float((s < window.switch_off).mean()), float((s > window.switch_on).mean())
-    figure.add_annotation(
-        text=f"Of {len(s):,} live connections<br>{below:.0%} stand below the window,<br>"
-        f"{1 - below - above:.0%} in it, where memory decides,<br>{above:.0%} above it",
-        xref="paper", yref="paper", x=0.015, y=0.88, xanchor="left", yanchor="top", align="left",
-        font={"size": 12}, bgcolor=BOX, borderpad=4,
-    )  # fmt: skip

@@ -1,5 +1,6 @@
 """What a network looks like while it is pruned: snapshots, and the links between its units."""
 
+from pruning.topology.connections import neighbourhood
 from pruning.topology.expression_summary import ExpressionSummary, choose_sample, summarise_expression
 from pruning.topology.find_wiring import find_wiring
 from pruning.topology.graph_files import write_graph, write_graph_history
@@ -10,7 +11,7 @@ from pruning.topology.links import Column, UnitLinks, unit_links
 from pruning.topology.snapshot import TopologySnapshot
 from pruning.topology.update import GatingUpdate
 from pruning.topology.wiring import Feed, Wiring, chain_wiring
-from pruning.topology.zooms import layer_graph, neighbourhood, unit_graph
+from pruning.topology.zooms import layer_graph, unit_graph
 
 __all__ = [
     "Column",

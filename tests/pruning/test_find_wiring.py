@@ -19,7 +19,7 @@ from pruning import Gates
 from pruning.topology import chain_wiring, find_wiring
 from pruning.topology.layers import layer_topologies
 from pruning.topology.snapshot import take_snapshot
-from pruning.topology.tracing import operations
+from pruning.topology.tracing import operation_names, operations
 from pruning.topology.wiring import check_wiring
 
 MODELS = {
@@ -410,6 +410,6 @@ class Self(nn.Module):
 
 
 def test_the_rules_name_operations_that_exist():
-    named = [*operations.RULES, *operations.MOVING]
+    named = [*operations.RULES, *operation_names.MOVING]
     assert [name for name in named if not hasattr(torch.ops.aten, name)] == []
     assert np.unique(named).size == len(named)

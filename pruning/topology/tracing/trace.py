@@ -11,15 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from pruning.topology.tracing.carry import Carried
-from pruning.topology.tracing.operations import (
-    BATCH_NORM,
-    MOVING,
-    UnknownOperationError,
-    base_name,
-    by_name,
-    move,
-    rule_of,
-)
+from pruning.topology.tracing.operation_names import BATCH_NORM, MOVING
+from pruning.topology.tracing.operations import UnknownOperationError, base_name, by_name, move, rule_of
 
 
 class CarryTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
