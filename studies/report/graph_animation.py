@@ -90,8 +90,8 @@ def graph_animation(
     ...     return UnitLinks(columns=columns, source=source, target=np.full(len(source), 2),
     ...                      gates=np.ones(len(source), int), step=step)
     >>> figure = graph_animation([at(0, 0, 1), at(50, 1)])
-    >>> [frame.name for frame in figure.frames], figure.data[-1].text
-    (['0', '50'], ('step 50: 0.0 % of all connections silenced; of the links drawn 1 live, 0 born, 1 died',))
+    >>> [frame.name for frame in figure.frames], figure.data[-1].text[0].split("<br>")
+    (['0', '50'], ['step 50: 0.0 % of all connections silenced', 'of the links drawn 1 live, 0 born, 1 died'])
     """
     limits = {"units": maximum_units, "frames": maximum_frames, "links": maximum_links}
     for name, limit in limits.items():
@@ -116,7 +116,7 @@ def graph_animation(
         figure.data[-1].marker.color = np.repeat(np.arange(len(units)), [len(own) for own in units])
         figure.data[-1].marker.coloraxis = "coloraxis"
     figure.add_scatter(
-        x=[GRID / 2], y=[-0.075 * GRID], mode="text", name="state", text=[states[-1]], hoverinfo="skip",
+        x=[GRID / 2], y=[-0.07 * GRID], mode="text", name="state", text=[states[-1]], hoverinfo="skip",
         showlegend=False,
     )  # fmt: skip
     prefix, names = frame_names(chosen)
@@ -151,11 +151,11 @@ def _places(links: UnitLinks, units: Sequence[Nodes], positions: ArrayLike | Non
 
 
 def _state(links: UnitLinks, frame: FrameLinks) -> str:
-    """Line of text below the graph that changes with the slider."""
+    """Two lines of text below the graph that change with the slider."""
     epoch = f"epoch {links.epoch}, " if links.epoch else ""
     return (
-        f"{epoch}step {links.step:,}: {percent(links.sparsity, 1)} of all connections silenced; of the links "
-        f"drawn {frame.live:,} live, {frame.born.shape[1]:,} born, {frame.died.shape[1]:,} died"
+        f"{epoch}step {links.step:,}: {percent(links.sparsity, 1)} of all connections silenced<br>"
+        f"of the links drawn {frame.live:,} live, {frame.born.shape[1]:,} born, {frame.died.shape[1]:,} died"
     )
 
 
@@ -183,7 +183,7 @@ def _canvas(
         figure.update_layout(coloraxis=layer_colours([column.name for column in links.columns]))
         figure.update_layout(margin={"t": 110})
     figure.update_xaxes(range=[-0.04 * GRID, 1.04 * GRID])
-    figure.update_yaxes(visible=False, range=[-0.1 * GRID, 1.02 * GRID])
+    figure.update_yaxes(visible=False, range=[-0.12 * GRID, 1.02 * GRID])
     figure.update_layout(
         showlegend=True, legend={"y": 1 - 44 / HEIGHT, "yref": "container", "yanchor": "top"},
         margin={"l": 24, "r": 24, "b": 8},

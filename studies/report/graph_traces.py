@@ -60,9 +60,13 @@ def trace_looks(
 ) -> list[dict[str, Any]]:
     """What does not change from frame to frame: names, colours, texts."""
     thirds = ["0 to ⅓", "⅓ to ⅔", "⅔ to 1"]
-    unit = "expression" if known else "live gates, of the most in a link to its layer,"
     looks: list[dict[str, Any]] = [
-        {"mode": "lines", "name": f"stays, {unit} {third}", "hoverinfo": "skip"} for third in thirds
+        {
+            "mode": "lines",
+            "name": f"stays, expression {third}" if known else f"stays, gates {third} of the layer's most",
+            "hoverinfo": "skip",
+        }
+        for third in thirds
     ]
     looks += [
         {"mode": "lines", "name": "born since the frame before", "hoverinfo": "skip",

@@ -94,7 +94,7 @@ def test_strength_is_expression_or_gates_against_the_layer():
     thirds = np.minimum((3 * links.gates / most[links.column_of()[links.target]]).astype(int), 2)
     figure = graph_animation([links])
     assert [len(segments(t)) for t in figure.data[:3]] == np.bincount(thirds, minlength=3).tolist()
-    assert figure.data[0].name == "stays, live gates, of the most in a link to its layer, 0 to ⅓"
+    assert figure.data[0].name == "stays, gates 0 to ⅓ of the layer's most"
 
 
 def test_positions_given_are_kept_in_shape():
