@@ -32,6 +32,7 @@ from studies.train import run as train
 
 FOLDER, REPORT, MEASURES = "topology", "report.html", "measures.json"
 RESULTS = Path("results/topology")
+MOST_CONNECTIONS = 20_000  # around one unit
 # What the report says at the console of the last update, if it was measured.
 SHOWN = (
     "modularity",
@@ -156,7 +157,13 @@ def run(config: Topology) -> Analysis:
         say("drawing the report")
         links = analysis.last.links
         column, unit = strongest_hub(links) if config.focus is None else focus_of(config.focus)
-        around = neighbourhood(analysis.last.snapshot, column, unit, wiring=recorded.wiring)
+        around = neighbourhood(
+            analysis.last.snapshot,
+            column,
+            unit,
+            wiring=recorded.wiring,
+            maximum_connections=MOST_CONNECTIONS,
+        )
         layout = force_layout(links, seed=seed) if config.layout == "force" else layered_layout(links)
         written, notes = write_graphs(folder, analysis, layout, around) if config.files else ([], [])
         written = [*write_measures(folder, analysis), *written]

@@ -1,8 +1,9 @@
 """The report of a study: one self-contained page from its records.
 
-``write_report`` reads ``records.jsonl`` (and ``config.json``, ``topology.json`` and ``attention.npz`` where
-present) and writes ``report.html`` into the same directory; ``python -m studies.report DIR`` renders it
-again. A study that trains one network gets a page about that run, any other one that compares policies.
+``write_report`` reads ``records.jsonl`` (and ``config.json``, ``topology.json``, ``attention.npz`` and the
+pictured run's ``topology.grnt`` where present) and writes ``report.html`` into the same directory;
+``python -m studies.report DIR`` renders it again. A study that trains one network gets a page about that run,
+any other one that compares policies.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from studies.records import TornRecordWarning, read_records
 from studies.report.aggregation import DENSE, Record, check_records, missing_runs
 from studies.report.attention_grid import attention_block
 from studies.report.page import Plot, Section, escape, render_page
+from studies.report.run_dynamics import dynamics_blocks
 from studies.report.run_page import run_introduction, run_sections, run_title
 from studies.report.run_tables import audit_block, group_tables
 from studies.report.sections import (
@@ -56,16 +58,29 @@ def write_report(directory: Path) -> Path:
     """
     directory = Path(directory)
     records, torn = load_records(directory)
+    topology = read_topology(directory)
     text = build_page(
         records,
         stored_config(directory),
-        topology=read_topology(directory),
+        topology=topology,
+        dynamics=_dynamics(directory, records, topology),
         attention=read_attention(directory),
         torn=torn,
     )
     path = directory / REPORT
     write_atomically(path, text.encode())
     return path
+
+
+def _dynamics(
+    directory: Path, records: Sequence[Record], topology: tuple[Mapping[str, Any], Sequence[Any]] | None
+) -> list[str | Plot]:
+    """Draw the run that the graph is of, from its history."""
+    if topology is None:
+        return []
+    named = ("policy", "target_sparsity", "seed")
+    shown = [record for record in records if all(record[name] == topology[0][name] for name in named)]
+    return dynamics_blocks(directory, shown[0]) if shown else []
 
 
 def read_attention(directory: Path) -> AttentionExamples | None:
@@ -112,6 +127,7 @@ def build_page(
     config: Mapping[str, Any] | None = None,
     *,
     topology: tuple[Mapping[str, Any], Sequence[Any]] | None = None,
+    dynamics: Sequence[str | Plot] = (),
     attention: AttentionExamples | None = None,
     torn: bool = False,
 ) -> str:
@@ -125,6 +141,8 @@ def build_page(
         The study's configuration, if known: its policies, sparsities and seeds say which runs are missing.
     topology
         A run and its snapshots, as `studies.topology_store.read_topology` returns them.
+    dynamics
+        Blocks about the expression and flow of that run.
     attention
         Examples of where a network of the study looks.
     torn
@@ -132,7 +150,7 @@ def build_page(
     """
     check_records(records)
     if len(records) == 1 and records[0].get("study") == "train":
-        return _run_page(records[0], config, topology, attention, torn)
+        return _run_page(records[0], config, topology, dynamics, attention, torn)
     first = next((r for r in records if r["policy"] == DENSE), records[0])
     plan = study_plan(config)
     missing = missing_runs(records, plan)
@@ -141,7 +159,7 @@ def build_page(
     named: list[tuple[str, str, list[str | Plot]]] = [
         ("results", "Results", results_blocks(records)),
         ("training", "How it went", training_blocks(records)),
-        ("network", "What happened in the network", network_blocks(records, topology)),
+        ("network", "What happened in the network", [*network_blocks(records, topology), *dynamics]),
         ("classes", "Classes", class_blocks(records)),
         ("attention", "Attention", [*looks]),
         ("groups", "Groups", [*group_tables(records)]),
@@ -168,6 +186,7 @@ def _run_page(
     record: Record,
     config: Mapping[str, Any] | None,
     topology: tuple[Mapping[str, Any], Sequence[Any]] | None,
+    dynamics: Sequence[str | Plot],
     attention: AttentionExamples | None,
     torn: bool,
 ) -> str:
@@ -176,7 +195,7 @@ def _run_page(
         title=title,
         subtitle=subtitle,
         introduction=run_introduction(record) + (_TORN if torn else ""),
-        sections=run_sections(record, config, topology=topology, attention=attention),
+        sections=run_sections(record, config, topology=topology, dynamics=dynamics, attention=attention),
         footer=_footer(record),
     )
 

@@ -18,6 +18,7 @@ from studies.topology_store import spread_evenly
 
 FRAMES = 8  # of the phase plane
 POINTS = 600  # genes drawn on the plane and on the loop
+SHORT = 12  # letters of a layer's name beside the plane
 ROWS, UPDATES = 1500, 120  # of the heat map
 
 
@@ -106,7 +107,7 @@ def plane_plot(course: ExpressionCourse) -> Plot | None:
         course.protein[np.ix_(frames, genes)],
         live=course.live[np.ix_(frames, genes)],
         layer=course.layer[genes],
-        layer_names=course.layer_names,
+        layer_names=[_short(name) for name in course.layer_names],
         induction=None if course.induction is None else course.induction[np.ix_(frames, genes)],
         autoactivation=course.gene.autoactivation,
         cooperation=course.gene.cooperation,
@@ -148,6 +149,11 @@ def loop_plot(course: ExpressionCourse) -> Plot | None:
         "a connection stays in the state it came from.",
         description="Resting expression against induction, with sampled connections.",
     )
+
+
+def _short(name: str) -> str:
+    """End of a layer's name: on a narrow page a long one beside the colours leaves the slider no room."""
+    return name if len(name) <= SHORT else f"…{name[1 - SHORT :]}"
 
 
 def _spread(count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

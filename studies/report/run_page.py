@@ -34,6 +34,7 @@ def run_sections(
     config: Mapping[str, Any] | None = None,
     *,
     topology: tuple[Mapping[str, Any], Sequence[Any]] | None = None,
+    dynamics: Sequence[str | Plot] = (),
     attention: AttentionExamples | None = None,
 ) -> list[Section]:
     """Return the sections of a run's page; those that its record has nothing for are left out.
@@ -46,6 +47,8 @@ def run_sections(
         The study's configuration, if known.
     topology
         The run's graph over training, as `studies.topology_store.read_topology` returns it.
+    dynamics
+        Blocks about its expression and flow.
     attention
         Examples of where the network looks.
     """
@@ -56,7 +59,7 @@ def run_sections(
         ("classes", "Classes", _class_blocks(record)),
         ("attention", "Attention", [*looks]),
         ("groups", "Groups", [*group_tables([record])]),
-        ("network", "What happened in the network", network_blocks([record], topology)),
+        ("network", "What happened in the network", [*network_blocks([record], topology), *dynamics]),
         ("cost", "Cost", [costs_table([record])]),
         ("data", "Data", [block for block in [audit_block([record])] if block]),
         ("method", "How it was run", method_blocks([record], config)),

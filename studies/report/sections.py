@@ -122,9 +122,9 @@ def network_blocks(
             Plot(
                 name="topology",
                 figure=topology_animation(snapshots, title="The network as it is pruned"),
-                caption=f"{name}. A line is a live connection, stronger with more live gates or "
-                f"higher expression; hollow units have "
-                "lost every connection drawn. Move the slider through training.",
+                caption=f"{name}. A line is a link between two units, darker with more live connections or "
+                "higher expression. Blue was born since the frame before, dotted orange died; hollow units "
+                "have lost every link drawn. Move the slider through training, or play.",
                 description=f"Units in columns by layer with their live connections over training, {name}.",
             )
         )

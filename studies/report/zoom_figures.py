@@ -123,7 +123,7 @@ def neighbourhood_figure(graph: nx.MultiDiGraph, *, title: str = "") -> go.Figur
             )  # fmt: skip
         figure.add_scatter(
             x=[side] * len(shown), y=heights.round(4).tolist(), mode="markers+text", showlegend=False,
-            text=[str(graph.nodes[unit]["unit"]) for unit in shown],
+            text=_labels(graph, shown),
             textposition="middle left" if side < 0 else "middle right", textfont={"size": 10},
             marker={"size": 8, "color": BLUE if side < 0 else ORANGE,
                     "symbol": "circle" if side < 0 else "diamond"},
@@ -145,10 +145,18 @@ def neighbourhood_figure(graph: nx.MultiDiGraph, *, title: str = "") -> go.Figur
         marker={"size": 20, "color": GREEN, "line": {"width": 2, "color": "white"}},
         hovertemplate="the unit<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(visible=False, range=[-1.25, 1.25])
+    wide = 1.5 if any(len({unit[0] for unit in units}) > 1 for units in sides.values()) else 1.25
+    figure.update_xaxes(visible=False, range=[-wide, wide])
     figure.update_yaxes(visible=False, range=[-0.03, 1.12])
     figure.update_layout(margin={"l": 24, "r": 24, "b": 24})
     return figure
+
+
+def _labels(graph: nx.MultiDiGraph, units: Sequence[Any]) -> list[str]:
+    """Number of each unit, with its layer where they are of several."""
+    if len({unit[0] for unit in units}) < 2:
+        return [str(graph.nodes[unit]["unit"]) for unit in units]
+    return [html.escape(f"{graph.nodes[unit]['layer']}:{graph.nodes[unit]['unit']}") for unit in units]
 
 
 def _ranked(units: Sequence[Any], places: dict[Any, list[int]], edge: Any) -> list[Any]:
