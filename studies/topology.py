@@ -25,7 +25,7 @@ from studies.report.topology_page import build_topology_page
 from studies.report.topology_pictures import write_topology_pictures
 from studies.topology_analysis import Analysis, analyse
 from studies.topology_files import write_graphs, write_measures
-from studies.topology_source import find_history, read_run
+from studies.topology_source import RecordedRun, find_history, read_run
 from studies.topology_verdicts import judge
 from studies.train import Train
 from studies.train import run as train
@@ -138,6 +138,8 @@ def run(config: Topology) -> Analysis:
     check_writable(folder)
     recorded = read_run(path)
     _check_same(folder, recorded.facts)
+    if config.focus is not None:
+        _check_focus(recorded, *focus_of(config.focus))
     with console.status("") as status:
 
         def say(what: str) -> None:
@@ -213,6 +215,19 @@ def strongest_hub(links: UnitLinks) -> tuple[str, int]:
     node = int(score.argmax())
     column = links.columns[links.column_of()[node]]
     return column.name, node - column.first
+
+
+def _check_focus(recorded: RecordedRun, column: str, unit: int) -> None:
+    """Refuse a unit that there is not, before anything is measured."""
+    units = {layer.name: layer.outputs for layer in recorded.layers}
+    for feeds in recorded.wiring.values():
+        for feed in feeds:
+            if feed.source not in {layer.name for layer in recorded.layers}:
+                read = int(feed.units.max(initial=-1)) + 1
+                units[feed.source] = max(read, units.get(feed.source, 0))
+    if column not in units or unit >= units[column]:
+        known = ", ".join(f"{name}:0 to {count - 1}" for name, count in units.items())
+        raise ValueError(f"focus must be LAYER:UNIT, one of {known}, got '{column}:{unit}'")
 
 
 def _check_same(folder: Path, facts: object) -> None:

@@ -91,10 +91,10 @@ def _introduction(analysis: Analysis) -> str:
     if course is not None and humps is not None:
         sentences.append(humps_text(humps, course.steps.tolist()))
     running = ""
-    if analysis.run.record is None and last.links.step < int(analysis.run.facts.get("total_steps", 0)):
+    if analysis.run.record is None:
         running = (
-            f'<p class="note">The run has not ended, or not been recorded: updates up to step '
-            f"{analysis.updates[-1]['step']:,} of {analysis.run.facts['total_steps']:,} are seen.</p>"
+            '<p class="note">The run has no record: it still goes on, was stopped, or its file stands alone. '
+            f"Updates up to step {analysis.updates[-1]['step']:,} are seen.</p>"
         )
     return (
         "<p>A unit is a neuron or channel; a link joins two units with at least one live connection between "
