@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from studies.tune.settings import Settings
 
 SHOWN = 600  # connections of the cloud
+LOWEST = -0.03  # lower end of the axes of levels
 FEWEST = 0.6  # lower end of the histogram's axis, in connections
 
 
@@ -74,14 +75,10 @@ def _trajectories(settings: Settings, typical: Sequence[float], look: Look) -> d
     for gene in range(len(typical)):
         for course in (protein[0, gene], protein[1, gene], mrna[0, gene]):
             data.append({"x": x, "y": packed(course)})
-    shown = min(WINDOWS, look.hours / settings.window)
-    ticks = [k * settings.window for k in range(1, int(shown + 1e-9) + 1)]
-    lines = [
-        {"type": "line", "xref": "x", "yref": "paper", "x0": t, "x1": t, "y0": 0, "y1": 0.025,
-         "line": {"color": "#808080", "width": 1}}
-        for t in ticks
-    ]  # fmt: skip
-    return {"data": data, "layout": {"xaxis.range": [0.0, look.hours], "shapes": lines}}
+    updates = np.arange(1, int(look.hours / settings.window + 1e-9) + 1) * settings.window
+    comb = np.tile([LOWEST, 0.0, LOWEST], len(updates))  # one path, its back on the axis
+    data.append({"x": packed(np.repeat(updates, 3)), "y": packed(comb)})
+    return {"data": data, "layout": {"xaxis.range": [0.0, look.hours]}}
 
 
 def _phase(settings: Settings, typical: Sequence[float], look: Look) -> dict[str, Any]:
@@ -93,7 +90,10 @@ def _phase(settings: Settings, typical: Sequence[float], look: Look) -> dict[str
     chosen = np.linspace(0, total - 1, min(SHOWN, total)).round().astype(int)
     kept = look.kept.numpy()[chosen]
     m, p, s = (t.numpy()[chosen] for t in (look.state.mrna, look.state.protein, look.induction))
-    data += [{"x": packed(m[on]), "y": packed(p[on]), "customdata": packed(s[on])} for on in (~kept, kept)]
+    data += [
+        {"spots": {"symbol": symbol, "m": packed(m[on]), "p": packed(p[on]), "s": packed(s[on])}}
+        for symbol, on in (("cross", ~kept), ("octagon", kept))
+    ]
     rests = [
         (point.level, point.stable, gain)
         for gain in typical
@@ -116,6 +116,7 @@ def _histogram(look: Look, rest: ArrayLike, genes: int) -> dict[str, Any]:
     data = []
     for counts in (look.counts, look.kept_counts, np.asarray(rest)):
         data.append({"x": x, "y": packed(np.append(counts, counts[-1]).clip(FEWEST / 10))})
+    data.append({})
     low, high = np.log10(FEWEST), np.log10(genes * 1.2)
     return {"data": data, "layout": {"yaxis.range": [float(low), float(high)]}}
 

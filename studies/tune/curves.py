@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PARTS = 12  # points of a course in each eighth of its time
 LEVELS = 121  # points of a nullcline
-POINTS = 601  # of a diagram of resting levels
+POINTS = 301  # of a diagram of resting levels
 SWEEP = 61  # values of a rate or window for which expression after a window is computed
 
 

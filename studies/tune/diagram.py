@@ -66,7 +66,8 @@ def diagram(settings: Settings, parameter: str, neighbourhood: float) -> Diagram
     ]
     symbols = ["circle" if each else "circle-open" for each in stable]
     data.append({"x": packed([now] * len(points)), "y": packed(points), "marker.symbol": symbols})
-    layout: dict[str, Any] = {"xaxis.title.text": _title(parameter), "shapes.0.x0": now, "shapes.0.x1": now}
+    data.append({"x": packed([now, now]), "y": packed([-0.03, 1.05])})
+    layout: dict[str, Any] = {"xaxis.title.text": _title(parameter)}
     layout |= {f"xaxis.{key}": value for key, value in _axis(low, high, logarithmic=logarithmic).items()}
     return Diagram(figure={"data": data, "layout": layout}, words=words)
 

@@ -11,10 +11,10 @@ import plotly.graph_objects as go
 
 from grn.plot.style import BLUE, GREEN, NEUTRAL, ORANGE, PINK, SERIES, figure_template, tint
 
-GENES = {"low": "low", "median": "median", "edge": "at the budget's edge", "high": "high"}
+GENES = {"low": "low", "median": "median", "edge": "at the edge", "high": "high"}
 """Typical connections, by the words of their importance."""
 NULLCLINE_DASHES = ("dot", "dash", "solid", "dashdot")
-HEIGHT = 330
+HEIGHT = 285
 LEVEL_AXIS = {"range": [-0.03, 1.05], "tickvals": [0, 0.25, 0.5, 0.75, 1]}
 NONE: list[float] = []
 
@@ -34,15 +34,16 @@ def templates() -> dict[str, Any]:
     return {name: figure_template(dark=name == "dark").to_plotly_json() for name in ("light", "dark")}
 
 
-def _figure(x: str, y: str, **layout: Any) -> go.Figure:
+def _figure(x: str, y: str) -> go.Figure:
     """Empty figure with axes that never move by themselves: margins that fit the labels cost a second pass."""
     figure = go.Figure()
     figure.update_layout(
-        template=figure_template(), height=HEIGHT, margin={"l": 54, "r": 12, "t": 58, "b": 46}, **layout
+        template=figure_template(), height=HEIGHT, margin={"l": 54, "r": 12, "t": 42, "b": 44}, dragmode=False
     )
     figure.update_layout(legend={"font": {"size": 11.5}, "y": 1.01, "itemwidth": 30, "tracegroupgap": 2})
-    figure.update_xaxes(title_text=x, automargin=False, title_standoff=6)
-    figure.update_yaxes(title_text=y, automargin=False, title_standoff=6)
+    still = {"automargin": False, "autorange": False, "fixedrange": True, "title_standoff": 6}
+    figure.update_xaxes(title_text=x, range=[0, 1], **still)
+    figure.update_yaxes(title_text=y, range=[0, 1], **still)
     return figure
 
 
@@ -50,7 +51,7 @@ def _line(figure: go.Figure, name: str, color: str, told: str, *, dash: str = "s
           legend: bool = True, **more: Any) -> None:  # fmt: skip
     figure.add_scatter(
         x=NONE, y=NONE, mode="lines", name=name, showlegend=legend, hovertemplate=f"{told}<extra></extra>",
-        line={"color": color, "dash": dash, "width": width, "simplify": True}, **more,
+        line={"color": color, "dash": dash, "width": width, "simplify": False}, **more,
     )  # fmt: skip
 
 
@@ -62,6 +63,7 @@ def _trajectories() -> go.Figure:
         _line(figure, words, color, f"protein p from fully on, {told}", dash="dash", width=1.6, legend=False,
               legendgroup=words)  # fmt: skip
         _line(figure, words, color, f"mRNA m, {told}", dash="dot", width=1.4, legend=False, legendgroup=words)
+    _line(figure, "update", NEUTRAL, "the mask is updated after %{x:.3g} h", width=1, legend=False)
     figure.update_yaxes(**LEVEL_AXIS)
     return figure
 
@@ -77,15 +79,13 @@ def _phase() -> go.Figure:
         told = f"mRNA does not change at m %{{x:.3f}}, p %{{y:.3f}}<br>of a connection {words}"
         _line(figure, "mRNA rests" if dash == "solid" else words, BLUE, told, dash=dash,
               width=2.2 if dash == "solid" else 1.6, legend=dash == "solid")  # fmt: skip
-    for words, symbol, color in (
-        ("silenced", "x-thin-open", tint(NEUTRAL, 0.8)),
-        ("live", "circle", tint(GREEN, 0.6)),
-    ):
+    # One path for all connections of a kind: 600 markers would take the browser 100 ms a move. The page turns
+    # each connection into a cross or an octagon around it.
+    told = "S/K %{customdata[0]:.3g}<br>m %{customdata[1]:.3f}, p %{customdata[2]:.3f}"
+    for words, opacity, color in (("silenced", 0.8, NEUTRAL), ("live", 0.6, GREEN)):
         figure.add_scatter(
-            x=NONE, y=NONE, mode="markers", name=words,
-            marker={"symbol": symbol, "size": 5, "color": color, "line": {"width": int(words != "live")}},
-            hovertemplate=f"<b>{words}</b>, S/K %{{customdata:.3g}}<br>m %{{x:.3f}}, p %{{y:.3f}}"
-            "<extra></extra>",
+            x=NONE, y=NONE, mode="none", name=words, fill="toself", fillcolor=tint(color, opacity),
+            hoveron="points", hovertemplate=f"<b>{words}</b>, {told}<extra></extra>",
         )  # fmt: skip
     figure.add_scatter(
         x=NONE, y=NONE, mode="markers", name="resting point", text=[],
@@ -108,7 +108,7 @@ def _levels() -> go.Figure:
         marker={"size": 11, "color": PINK, "symbol": [], "line": {"width": 2, "color": PINK}},
         hovertemplate="now: p = %{y:.4f} at %{x:.4g}<extra></extra>",
     )  # fmt: skip
-    figure.update_layout(shapes=[_upright(PINK, 1.0, "dot")])
+    _line(figure, "present value", PINK, "present value %{x:.4g}", dash="dot", width=1.4, legend=False)
     figure.update_yaxes(**LEVEL_AXIS)
     return figure
 
@@ -126,14 +126,11 @@ def _histogram() -> go.Figure:
         x=NONE, y=NONE, mode="lines", name="at rest", line={"color": ORANGE, "width": 2, **steps},
         hovertemplate="%{y:,.0f} connections at rest<br>from p = %{x:.2f}<extra></extra>",
     )  # fmt: skip
-    figure.update_layout(shapes=[_upright(NEUTRAL, 0.5, "dash")])
+    figure.add_scatter(
+        x=[0.5, 0.5], y=[1e-3, 1e9], mode="lines", name="half expression", showlegend=False, hoverinfo="skip",
+        line={"color": NEUTRAL, "width": 1.4, "dash": "dash"},
+    )  # fmt: skip
     figure.update_xaxes(range=[-0.01, 1.01], tickvals=LEVEL_AXIS["tickvals"])
-    figure.update_yaxes(type="log", tickformat=",d", dtick=1)
+    figure.update_yaxes(type="log", tickformat="~s", dtick=1)
     return figure
 
-
-def _upright(color: str, x: float, dash: str) -> dict[str, Any]:
-    return {
-        "type": "line", "xref": "x", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1,
-        "line": {"color": color, "width": 1.4, "dash": dash}, "layer": "below",
-    }  # fmt: skip

@@ -108,7 +108,7 @@
       const asHalfLife = state.unit === 'half-life' && tune.RATES.includes(name);
       unit.textContent = asHalfLife ? 'h' : tune.controls[name].unit;
       const label = document.querySelector(`label[for=${name}] i`);
-      label.textContent = asHalfLife ? tune.controls[name].symbol.replace('γ', 't½ ') : tune.controls[name].symbol;
+      label.textContent = asHalfLife ? 't½' : tune.controls[name].symbol;
       placeSlider(name);
     }
     for (const radio of document.getElementsByName('unit')) radio.checked = radio.value === state.unit;
