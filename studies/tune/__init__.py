@@ -1,6 +1,7 @@
 """Tune decay rates by hand: figures that follow the sliders, and live training under the same rates."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -11,14 +12,10 @@ def main(arguments: Sequence[str]) -> None:
     ImportError
         If the ``app`` extra is not installed.
     """
-    try:
-        import dash  # noqa: F401
-    except ModuleNotFoundError as error:
-        if error.name != "dash":
-            raise
+    if find_spec("dash") is None:
         raise ImportError(
             'the tuning page needs dash, which is not installed: pip install "grn-pruning[app]"'
-        ) from None
+        )
     from studies.tune.command import main as serve
 
     serve(arguments)

@@ -73,8 +73,8 @@ def _trajectories(settings: Settings, typical: Sequence[float], look: Look) -> d
     x = packed(times)
     data = []
     for gene in range(len(typical)):
-        for course in (protein[0, gene], protein[1, gene], mrna[0, gene]):
-            data.append({"x": x, "y": packed(course)})
+        kinds = (protein[0, gene], protein[1, gene], mrna[0, gene])
+        data += [{"x": x, "y": packed(course)} for course in kinds]
     updates = np.arange(1, int(look.hours / settings.window + 1e-9) + 1) * settings.window
     comb = np.tile([LOWEST, 0.0, LOWEST], len(updates))  # one path, its back on the axis
     data.append({"x": packed(np.repeat(updates, 3)), "y": packed(comb)})
@@ -113,9 +113,8 @@ def _phase(settings: Settings, typical: Sequence[float], look: Look) -> dict[str
 
 def _histogram(look: Look, rest: ArrayLike, genes: int) -> dict[str, Any]:
     x = packed(EDGES)
-    data = []
-    for counts in (look.counts, look.kept_counts, np.asarray(rest)):
-        data.append({"x": x, "y": packed(np.append(counts, counts[-1]).clip(FEWEST / 10))})
+    shown = [np.append(counts, counts[-1]) for counts in (look.counts, look.kept_counts, np.asarray(rest))]
+    data: list[dict[str, Any]] = [{"x": x, "y": packed(counts.clip(FEWEST / 10))} for counts in shown]
     data.append({})
     low, high = np.log10(FEWEST), np.log10(genes * 1.2)
     return {"data": data, "layout": {"yaxis.range": [float(low), float(high)]}}
@@ -138,8 +137,9 @@ def _density_words(connections: Connections, settings: Settings, look: Look, res
     stayed = int((look.kept & look.live).sum()) / max(1, int(look.kept.sum()))
     return (
         f"The budget gate keeps {kept:,} of {genes:,} connections, a mask density of {kept / genes:.4g}; "
-        f"{stayed:.1%} of them were in the random mask at the start. Without a budget {_share(look.above_half, genes)} "
-        f"would pass half expression after the windows, and {_share(rest_half, genes)} at rest."
+        f"{stayed:.1%} of them were in the random mask at the start. Without a budget "
+        f"{_share(look.above_half, genes)} would pass half expression after the windows, and "
+        f"{_share(rest_half, genes)} at rest."
     )
 
 

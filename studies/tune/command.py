@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from threading import Thread
 from types import FrameType
+from typing import Any
 
 import tyro
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from studies.directory import check_writable
-from studies.tune.app import make_app
-from studies.tune.live import LiveRuns
 from studies.tune.options import Tune
 
 
@@ -37,11 +36,17 @@ def run(options: Tune) -> None:
         If an option is refused, among them a port that is taken.
     """
     options.check()
+    bound = _bound(options)
+    # Imported here: they take seconds, and a refusal need not wait for them.
+    from studies.directory import check_writable
+    from studies.tune.app import make_app
+    from studies.tune.live import LiveRuns
+
     check_writable(options.out)
     runs = LiveRuns(options.out / "live")
     try:
         app = make_app(options, runs)
-        server = _listening(options, app.server)
+        server = _listening(options, bound, app.server)
         runs.prepare()
         stopped: list[int] = []
 
@@ -67,10 +72,8 @@ def run(options: Tune) -> None:
     print(f"stopped; what was saved is in {options.out}", flush=True)
 
 
-def _listening(options: Tune, application: object) -> BaseWSGIServer:
-    """Bind the port; werkzeug itself would print a hint and exit."""
-    import socket
-
+def _bound(options: Tune) -> socket.socket:
+    """Take the port; werkzeug itself would print a hint and exit where it is taken."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -83,12 +86,16 @@ def _listening(options: Tune, application: object) -> BaseWSGIServer:
             f"port {options.port} of {options.host} cannot be listened on ({error.strerror or error}): "
             "choose another port=0, or stop what listens there"
         ) from None
+    return bound
+
+
+def _listening(options: Tune, bound: socket.socket, application: Any) -> BaseWSGIServer:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with bound:
-        return make_server(
-            options.host, bound.getsockname()[1], application, threaded=True, request_handler=_Handler,
-            fd=bound.detach(),
-        )  # fmt: skip
+    port = bound.getsockname()[1]
+    descriptor = bound.detach()
+    return make_server(
+        options.host, port, application, threaded=True, request_handler=_Handler, fd=descriptor
+    )
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -46,7 +46,8 @@ class Control:
         if self.low - slack <= value <= self.high + slack:
             return ""
         unit = f" {self.unit}" if self.unit not in ("", "×") else ""
-        return f"{called or self.name} must lie in {self.low:g} to {self.high:g}{unit} on this page, got {value:g}"
+        name = called or self.name
+        return f"{name} must lie in {self.low:g} to {self.high:g}{unit} on this page, got {value:g}"
 
 
 CONTROLS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 PARTS = 12  # points of a course in each eighth of its time
 LEVELS = 121  # points of a nullcline
-POINTS = 301  # of a diagram of resting levels
+POINTS = 150  # of a diagram of resting levels, at least; its steps are no longer than such a share of it
+ROUNDS, SPLIT = 3, 8  # times that long steps are split, and into how many
 SWEEP = 61  # values of a rate or window for which expression after a window is computed
 
 
@@ -39,7 +40,7 @@ def promoter_of(settings: Settings, neighbourhood: float) -> Promoter:
 def courses(
     settings: Settings, inductions: Sequence[float], hours: float, neighbourhood: float
 ) -> tuple[Array, Array, Array]:
-    """mRNA and protein of connections over time, from unexpressed and from fully expressed.
+    """MRNA and protein of connections over time, from unexpressed and from fully expressed.
 
     Parameters
     ----------
@@ -104,8 +105,15 @@ def nullclines(settings: Settings, inductions: Sequence[float], neighbourhood: f
 
 
 def resting_levels(
-    settings: Settings, parameter: str, induction: float, neighbourhood: float
-) -> tuple[Array, Array, Array]:
+    settings: Settings,
+    parameter: str,
+    induction: float,
+    neighbourhood: float,
+    *,
+    low: float,
+    high: float,
+    logarithmic: bool,
+) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Resting levels of a connection against one parameter of its promoter, in closed form.
 
     At a level p the Hill activity ``h = (p − b)/(1 − b)`` needs the input ``x = (h/(1 − h))^{1/n}``, and
@@ -122,6 +130,8 @@ def resting_levels(
         S/K of the connection under the settings.
     neighbourhood : float
         r, at which neighbours are held.
+    low, high, logarithmic
+        The axis of the parameter: levels are taken closer to one another where the curve runs far along it.
 
     Returns
     -------
@@ -132,41 +142,67 @@ def resting_levels(
     Examples
     --------
     >>> from studies.tune.settings import Settings
-    >>> value, level, stable = resting_levels(Settings(autoactivation=3.0), "induction", 1.0, 0.5)
-    >>> bool(stable.all()), bool((np.diff(value[stable]) >= 0).all())
-    (False, True)
+    >>> value, level, stable = resting_levels(
+    ...     Settings(autoactivation=3.0), "induction", 1.0, 0.5, low=0.1, high=10.0, logarithmic=True)
+    >>> [round(float(end), 4) for end in (value[~stable].min(), value[~stable].max())]  # the thresholds
+    [0.9797, 1.0795]
     """
-    n, b = settings.hill_coefficient, settings.basal
-    a, c, r, s = settings.autoactivation, settings.cooperation, neighbourhood, induction
-    least = 0.0 if parameter == "basal" else b
+    least = 0.0 if parameter == "basal" else float(settings.basal)
     ease = 1 / (1 + np.exp(-np.linspace(-18.0, 18.0, POINTS)))  # dense at the ends
     even = np.linspace(0.0, 1.0, POINTS)[1:-1]
     p = least + (1 - least) * np.sort(np.concatenate([ease, even]))
+    for _ in range(ROUNDS):
+        value, _ = _parameter_at(p, settings, parameter, induction, neighbourhood)
+        place = np.clip(
+            (value - low) / (high - low) if not logarithmic else _log_place(value, low, high), -1, 2
+        )
+        with np.errstate(invalid="ignore"):
+            wide = np.abs(np.diff(place)) > 1 / POINTS
+            seen = (np.minimum(place[1:], place[:-1]) < 1) & (np.maximum(place[1:], place[:-1]) > 0)
+        left, right = p[:-1][wide & seen], p[1:][wide & seen]
+        if not len(left):
+            break
+        between = left[:, None] + (right - left)[:, None] * np.linspace(0, 1, SPLIT + 1)[1:-1]
+        p = np.unique(np.concatenate([p, between.ravel()]))
+    value, stable = _parameter_at(p, settings, parameter, induction, neighbourhood)
+    return np.where(np.isfinite(value), value, np.nan), p, stable
+
+
+def _log_place(value: Array, low: float, high: float) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        place: Array = np.log(value / low) / np.log(high / low)
+    return place
+
+
+def _parameter_at(
+    p: Array, settings: Settings, parameter: str, induction: float, neighbourhood: float
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Value of the parameter at which a connection rests at each level, and whether it is stable there."""
+    n: Any = settings.hill_coefficient
+    b: Any = settings.basal
+    a: Any = settings.autoactivation
+    c: Any = settings.cooperation
+    r, s = neighbourhood, induction
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         x = ((p - b) / (1 - p)) ** (1 / n) if parameter != "basal" else np.nan
         feedback, share = 1 + a * p + c * r, 1 + (a + c) / 2
-        if parameter in ("induction", "threshold"):
-            needed = x * share / feedback
-            value = needed if parameter == "induction" else settings.threshold * s / needed
+        if parameter == "induction":
+            value = x * share / feedback
+        elif parameter == "threshold":
+            value = settings.threshold * s * feedback / (x * share)
         elif parameter == "autoactivation":
-            value = (s * (1 + c * r) - x * (1 + c / 2)) / (x / 2 - s * p)
-            a = value
+            value = a = (s * (1 + c * r) - x * (1 + c / 2)) / (x / 2 - s * p)
         elif parameter == "cooperation":
-            value = (s * (1 + a * p) - x * (1 + a / 2)) / (x / 2 - s * r)
-            c = value
+            value = c = (s * (1 + a * p) - x * (1 + a / 2)) / (x / 2 - s * r)
         elif parameter == "hill_coefficient":
-            value = np.log((p - b) / (1 - p)) / np.log(s * feedback / share)
-            n = value
+            value = n = np.log((p - b) / (1 - p)) / np.log(s * feedback / share)
         elif parameter == "basal":
-            power = (s * feedback / share) ** n
-            value = p - (1 - p) * power  # of p = b + (1 − b)·power/(1 + power)
-            b = value
+            value = b = p - (1 - p) * (s * feedback / share) ** n  # of p = b + (1 − b)·xⁿ/(1 + xⁿ)
         else:
             raise ValueError(f"no resting level depends on {parameter!r}")
         h = (p - b) / (1 - b)
-        answer = h * (1 - h) * (1 - b) * n * a / (1 + a * p + c * r)
-        stable = answer < 1
-    return np.where(np.isfinite(value), value, np.nan), p, stable
+        stable = h * (1 - h) * (1 - b) * n * a / (1 + a * p + c * r) < 1
+    return value, stable
 
 
 def after_one_window(

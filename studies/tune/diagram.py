@@ -52,7 +52,9 @@ def diagram(settings: Settings, parameter: str, neighbourhood: float) -> Diagram
         points, stable = [float(level) for level in marked], [True, True]
         words = _kinetic_words(settings, parameter)
     else:
-        value, level, steady = resting_levels(settings, parameter, induction, neighbourhood)
+        value, level, steady = resting_levels(
+            settings, parameter, induction, neighbourhood, low=low, high=high, logarithmic=logarithmic
+        )
         branches = _branches(value, level, steady, low, high, logarithmic=logarithmic)
         promoter = promoter_of(settings, neighbourhood)
         rests = fixed_points(settings.kinetics, induction * promoter.gain, promoter.memory)
@@ -124,9 +126,9 @@ def _kinetic_words(settings: Settings, parameter: str) -> str:
     response = math.log(2) * (1 / settings.mrna_decay + 1 / settings.protein_decay)
     what = "the window" if parameter == "window" else "decay rates"
     return (
-        f"No resting level depends on {what}, so this is expression one window after induction was set, for the "
-        f"connection at the budget's edge. Half-lives add up to {number(response)} h; "
-        f"the slower molecule forgets in {number(math.log(2) / slower)} h, a window is {number(settings.window)} h."
+        f"No resting level depends on {what}, so this is expression one window after induction was set, for "
+        f"the connection at the budget's edge. Half-lives add up to {number(response)} h; the slower molecule "
+        f"forgets in {number(math.log(2) / slower)} h, a window is {number(settings.window)} h."
     )
 
 
@@ -136,7 +138,10 @@ def _resting_words(settings: Settings, parameter: str, neighbourhood: float, fou
     least = promoter.least_bistable
     if window is not None:
         off, on = (each / promoter.gain for each in (window.switch_off, window.switch_on))
-        memory = f"A connection that is off turns on above S/K = {number(on)}, one that is on turns off below {number(off)}."
+        memory = (
+            f"A connection that is off turns on above S/K = {number(on)}, one that is on turns off below "
+            f"{number(off)}."
+        )
     elif math.isfinite(least):
         memory = (
             f"One stable level at every induction: two would need autoactivation a above {number(least)}."
@@ -146,4 +151,7 @@ def _resting_words(settings: Settings, parameter: str, neighbourhood: float, fou
     at = f"S/K = {number(1 / settings.threshold)}"
     held = f" Neighbours are held at r = {number(neighbourhood)}." if settings.cooperation else ""
     rests = "one level" if found == 1 else "two stable levels, and one unstable between them"
-    return f"{memory} The connection at the budget's edge ({at}) has {rests}.{held} Decay rates move no resting level."
+    return (
+        f"{memory} The connection at the budget's edge ({at}) has {rests}.{held} "
+        "Decay rates move no resting level."
+    )

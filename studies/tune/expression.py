@@ -221,7 +221,7 @@ def folds(promoter: Promoter) -> tuple[float, float]:
     --------
     >>> from grn import Kinetics
     >>> [round(level, 3) for level in folds(Promoter(kinetics=Kinetics(), autoactivation=3.0))]
-    [0.217, 0.601]
+    [0.167, 0.608]
     """
     n, b, a = promoter.kinetics.hill_coefficient, promoter.kinetics.basal, promoter.memory
     A = a * (1 - b)

@@ -35,7 +35,7 @@ def templates() -> dict[str, Any]:
 
 
 def _figure(x: str, y: str) -> go.Figure:
-    """Empty figure with axes that never move by themselves: margins that fit the labels cost a second pass."""
+    """Empty figure with axes that stay: margins that fit their labels would cost a second pass."""
     figure = go.Figure()
     figure.update_layout(
         template=figure_template(), height=HEIGHT, margin={"l": 54, "r": 12, "t": 42, "b": 44}, dragmode=False
@@ -133,4 +133,3 @@ def _histogram() -> go.Figure:
     figure.update_xaxes(range=[-0.01, 1.01], tickvals=LEVEL_AXIS["tickvals"])
     figure.update_yaxes(type="log", tickformat="~s", dtick=1)
     return figure
-

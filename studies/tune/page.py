@@ -21,13 +21,14 @@ HEADINGS = {
     "histogram": "Expression of all connections",
 }
 READING = {
-    "trajectories": "Solid: protein of a connection that starts unexpressed; dashed: of one that starts fully "
-    "expressed; dotted: mRNA. Short strokes at the foot: updates of the mask.",
-    "phase": "Points are connections after the windows. Where the orange line crosses a blue one, a connection "
-    "rests; blue lines are for the connections of the first figure.",
+    "trajectories": "Solid: protein of a connection that starts unexpressed; dashed: of one that starts "
+    "fully expressed; dotted: mRNA. Short strokes at the foot: updates of the mask.",
+    "phase": "Points are connections after the windows. Where the orange line crosses a blue one, a "
+    "connection rests; blue lines are for the connections of the first figure.",
     "levels": "",
-    "histogram": "Importance is held: |w| of a made-up layer with the heavy tails and the strong and weak units "
-    "of a trained one. A random mask of the target density starts fully expressed, the rest unexpressed.",
+    "histogram": "Importance is held: |w| of a made-up layer with the heavy tails and the strong and weak "
+    "units of a trained one. A random mask of the target density starts fully expressed, the rest "
+    "unexpressed.",
 }
 DESCRIPTIONS = {
     "trajectories": "mRNA and protein of four connections against time, from unexpressed and fully expressed",
@@ -51,8 +52,9 @@ INDEX = """<!DOCTYPE html>
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
 <title>{%title%}</title>
-<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath
- d='M1 14C7 14 7 2 15 2' fill='none' stroke='%23d55e00' stroke-width='2.5'/%3E%3C/svg%3E">
+<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
+ viewBox='0 0 16 16'%3E%3Cpath d='M1 14C7 14 7 2 15 2' fill='none' stroke='%23d55e00'
+ stroke-width='2.5'/%3E%3C/svg%3E">
 {%css%}
 </head>
 <body>
@@ -97,9 +99,9 @@ def layout(genes: int, live: Any) -> html.Div:
                 [
                     html.H1("Tune decay rates"),
                     html.P(
-                        "Every connection of a network is a gene: its importance induces a promoter, mRNA and "
-                        "protein follow, and the protein level decides whether the connection lives. The figures "
-                        f"follow the sliders, for {genes:,} connections.",
+                        "Every connection of a network is a gene: its importance induces a promoter, mRNA "
+                        "and protein follow, and the protein level decides whether the connection lives. "
+                        f"The figures follow the sliders, for {genes:,} connections.",
                         className="quiet",
                     ),
                 ]

@@ -67,8 +67,10 @@ def read_request(asked: object) -> Request:
     --------
     >>> read_request({"values": {"basal": "0.1"}}).settings.basal
     0.1
-    >>> read_request({"values": {"basal": "2", "window": "soon"}}).errors
-    {'basal': 'basal must be a fraction of full activity in [0, 1), got 2.0', 'window': "window must be a number, got 'soon'"}
+    >>> for message in read_request({"values": {"basal": "2", "window": "soon"}}).errors.values():
+    ...     print(message)
+    window must be a number, got 'soon'
+    basal must be a fraction of full activity in [0, 1), got 2.0
     """
     if not isinstance(asked, Mapping) or not isinstance(asked.get("values", {}), Mapping):
         raise ValueError(f"a request must be an object with the fields' values, got {asked!r:.80}")
@@ -127,5 +129,6 @@ def _refusal(name: str, value: float, unit: Unit) -> str:
     control = next(control for control in CONTROLS if control.name == name)
     if unit == "half-life" and name in HALF_LIVES and control.refusal(value):
         low, high = half_life(control.high), half_life(control.low)
-        return f"{HALF_LIVES[name]} must lie in {low:.4g} to {high:.4g} h on this page, got {half_life(value):.6g}"
+        got = f"got {half_life(value):.6g}"
+        return f"{HALF_LIVES[name]} must lie in {low:.4g} to {high:.4g} h on this page, {got}"
     return control.refusal(value)

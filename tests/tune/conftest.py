@@ -84,8 +84,31 @@ def _address(process):
 @pytest.fixture(scope="session")
 def tune_server(tmp_path_factory):
     """One server for all tests that only look and move sliders: few genes, so that figures come at once."""
+    pytest.importorskip("dash", reason="the tuning page needs the app extra")
     with tune_running(tmp_path_factory.mktemp("tune"), "--genes", "4000") as server:
         yield server
+
+
+@pytest.fixture
+def run_tune():
+    """Start a server of one's own: ``with run_tune(folder, *options) as server``."""
+    pytest.importorskip("dash", reason="the tuning page needs the app extra")
+    return tune_running
+
+
+@pytest.fixture
+def refused_tune():
+    """Run the command with options that it refuses, and return its one line."""
+
+    def refused(*options):
+        command = [sys.executable, "-m", "studies", "tune", *options]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2, done.stderr
+        assert done.stdout == ""
+        (line,) = done.stderr.splitlines()
+        return line
+
+    return refused
 
 
 @pytest.fixture(scope="session")

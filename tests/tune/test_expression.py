@@ -23,6 +23,9 @@ from studies.tune.settings import Settings
 LAYER = Connections.made(20_000, seed=3)
 
 
+AXIS = {"low": 0.1, "high": 10.0, "logarithmic": True}
+
+
 def induction(settings):
     return LAYER.importance / LAYER.threshold(settings.density, settings.threshold)
 
@@ -78,7 +81,7 @@ def test_rest_in_closed_form_is_where_a_long_run_ends(changed):
     s = induction(settings).double()
     end = advance(start, s, 600.0, kinetics=fast, autoactivation=settings.autoactivation, steps=3000)
     found, found_above = counted(end.protein)
-    # A connection next to a saddle-node is still on its way after 600 lifetimes, or within rounding of an edge.
+    # A connection next to a saddle-node is still on its way then, or within rounding of an edge.
     assert np.abs(counts - found).sum() <= 2 * 0.001 * LAYER.genes
     assert abs(above - found_above) <= 0.001 * LAYER.genes
 
@@ -125,7 +128,8 @@ def test_a_busy_machine_gets_a_part_of_the_connections_and_says_so(monkeypatch):
     assert look.counts.sum() == LAYER.genes
     whole = look_ahead(LAYER, Settings())
     assert whole.one_in == 1
-    assert np.abs(look.counts - whole.counts).sum() < 0.1 * LAYER.genes
+    apart = np.abs(np.cumsum(look.counts - whole.counts)).max() / LAYER.genes
+    assert apart < 1.63 / np.sqrt(LAYER.genes / 16)  # Kolmogorov's limit at 1 %
 
 
 def test_the_horizon_ends_where_all_is_at_rest():
@@ -155,11 +159,13 @@ def test_courses_follow_the_closed_form_and_one_long_step():
     assert abs(protein[0, 0, -1] - float(end.protein)) < 1e-4  # two tolerances of 1e-5, added over 96 steps
 
 
-@pytest.mark.parametrize("parameter", ["induction", "threshold", "autoactivation", "hill_coefficient", "basal"])
+@pytest.mark.parametrize(
+    "parameter", ["induction", "threshold", "autoactivation", "hill_coefficient", "basal"]
+)
 def test_resting_levels_are_fixed_points(parameter):
     settings = Settings(autoactivation=3.0, threshold=0.9)
     s = 1 / 0.9
-    value, level, stable = resting_levels(settings, parameter, s, 0.5)
+    value, level, stable = resting_levels(settings, parameter, s, 0.5, **AXIS)
     checked = 0
     for v, p, steady in list(zip(value, level, stable, strict=True))[::17]:
         inside = {
@@ -171,7 +177,11 @@ def test_resting_levels_are_fixed_points(parameter):
         }[parameter]
         if not inside:
             continue
-        kinetics = Settings(**{parameter: v}).kinetics if parameter in ("hill_coefficient", "basal") else settings.kinetics
+        kinetics = (
+            Settings(**{parameter: v}).kinetics
+            if parameter in ("hill_coefficient", "basal")
+            else settings.kinetics
+        )
         gain = {"induction": v, "threshold": s * 0.9 / v}.get(parameter, s)
         a = v if parameter == "autoactivation" else 3.0
         nearest = min(fixed_points(kinetics, gain, a), key=lambda point: abs(point.level - p))
@@ -184,9 +194,9 @@ def test_resting_levels_are_fixed_points(parameter):
 
 def test_levels_against_cooperation_balance_eq_1():
     settings = Settings(autoactivation=2.0)
-    value, level, _ = resting_levels(settings, "cooperation", 0.8, 0.3)
+    value, level, _ = resting_levels(settings, "cooperation", 0.8, 0.3, low=0.0, high=10.0, logarithmic=False)
     inside = (value > 0) & (value < 10)
-    assert inside.sum() > 20
+    assert inside.sum() > 100
     c, p = value[inside], level[inside]
     x = 0.8 * (1 + 2 * p + c * 0.3) / (1 + (2 + c) / 2)
     np.testing.assert_allclose(0.02 + 0.98 * x**4 / (1 + x**4), p, rtol=1e-6)
@@ -194,10 +204,10 @@ def test_levels_against_cooperation_balance_eq_1():
 
 def test_the_unstable_branch_lies_within_the_thresholds_of_hysteresis():
     settings = Settings(autoactivation=3.0)
-    value, _, stable = resting_levels(settings, "induction", 1.0, 0.5)
+    value, _, stable = resting_levels(settings, "induction", 1.0, 0.5, **AXIS)
     window = hysteresis_thresholds(settings.kinetics, 3.0)
     assert window.switch_off * 0.999 < value[~stable].min() < value[~stable].max() < window.switch_on * 1.001
-    assert not (~resting_levels(Settings(), "induction", 1.0, 0.5)[2]).any()  # a = 1 is not bistable
+    assert not (~resting_levels(Settings(), "induction", 1.0, 0.5, **AXIS)[2]).any()  # a = 1 is not bistable
 
 
 def test_expression_after_a_window_against_rates_follows_the_closed_form():

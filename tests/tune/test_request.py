@@ -14,12 +14,17 @@ from studies.tune.settings import NAMES, Settings
 def test_an_empty_request_is_the_default():
     asked = read_request({})
     assert asked.settings == Settings()
-    assert (asked.unit, asked.parameter, asked.dragging, dict(asked.errors)) == ("rate", "induction", False, {})
+    assert (asked.unit, asked.parameter, asked.dragging, dict(asked.errors)) == (
+        "rate",
+        "induction",
+        False,
+        {},
+    )
 
 
 def test_text_and_numbers_are_read_alike():
-    values = {name: 0.5 for name in NAMES}
-    as_text = {name: " 0.5 " for name in NAMES}
+    values = dict.fromkeys(NAMES, 0.5)
+    as_text = dict.fromkeys(NAMES, " 0.5 ")
     assert read_request({"values": values}).settings == read_request({"values": as_text}).settings
     assert asdict(read_request({"values": values}).settings) == values
 

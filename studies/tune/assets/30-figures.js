@@ -33,12 +33,13 @@
       [-0.2, 0], [-1, 0.8], [-0.8, 1], [0, 0.2], null],
     octagon: [...Array.from({length: 9}, (_, k) => [Math.cos(k * Math.PI / 4), Math.sin(k * Math.PI / 4)]), null],
   };
+  const radii = (place) => ['xaxis', 'yaxis'].map((name) => {
+    const axis = place._fullLayout[name];
+    return RADIUS * Math.abs(axis.range[1] - axis.range[0]) / Math.max(axis._length, 1);
+  });
   const spots = (place, {symbol, ...levels}) => {
     const [m, p, s] = ['m', 'p', 's'].map((name) => unpacked(levels[name]));
-    const [wide, high] = ['xaxis', 'yaxis'].map((name) => {
-      const axis = place._fullLayout[name];
-      return RADIUS * Math.abs(axis.range[1] - axis.range[0]) / Math.max(axis._length, 1);
-    });
+    const [wide, high] = radii(place);
     const corners = SHAPES[symbol];
     const x = new Array(m.length * corners.length);
     const y = new Array(x.length);
@@ -69,8 +70,9 @@
       const looks = look(figure);
       const before = last[name] ?? {};
       if (before.sent === sent) continue;
-      last[name] = {sent, looks};
+      last[name] = {sent, looks, figure};
       const place = plot(name);
+      const size = String(radii(place));
       const data = figure.data.map((trace) => numbers(place, trace));
       if (before.looks === looks) {
         const moved = data.map((trace, k) => k).filter((k) => data[k].x);
@@ -78,9 +80,23 @@
       } else {
         await Plotly.react(place, place.data.map((trace, k) => merged(trace, data[k])),
           merged(place.layout, {...figure.layout, template: template()}));
+        if (String(radii(place)) !== size) await resize(name);
       }
     }
   };
+  // Spots keep their size on the screen where a figure gets another.
+  const resize = async (name) => {
+    const place = plot(name);
+    const data = last[name]?.figure.data ?? [];
+    const round = data.map((trace, k) => k).filter((k) => data[k].spots);
+    if (!round.length) return;
+    await Plotly.animate(place, {data: round.map((k) => spots(place, data[k].spots)), traces: round}, STILL);
+  };
+  let resizing = 0;
+  addEventListener('resize', () => {
+    clearTimeout(resizing);
+    resizing = setTimeout(() => { for (const name of tune.known.figures) resize(name); }, 400);
+  });
 
   dark.addEventListener('change', () => {
     if (ready()) for (const each of plots()) Plotly.relayout(each, {template: template()});
