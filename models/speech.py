@@ -6,8 +6,8 @@ from torch.nn import functional
 
 from models.checks import check_dropout, check_images, check_integers
 
-# Of a feature over time. Where it is constant the clamp passes a gradient of 0 back, and this keeps the slope of
-# the root finite there: their product would else be 0 times infinity.
+# Of a feature over time. Where it is constant the clamp passes a gradient of 0 back, and the slope of the
+# root is finite: without it they would be 0 times infinity.
 _LEAST_VARIANCE = 1e-8
 
 
