@@ -23,8 +23,8 @@ from pruning.topology import (
     unit_links,
 )
 from pruning.topology.expression_summary import ExpressionSummary
-from pruning.topology.measures import NullComparison, Spells, count_paths, power_law_tail
 from pruning.topology.layers import layer_topologies
+from pruning.topology.measures import NullComparison, Spells, count_paths, power_law_tail
 from studies.networks import NetworkShape
 from studies.report.degree_figures import degree_figure
 from studies.report.measure_figures import measures_figure, z_figure
