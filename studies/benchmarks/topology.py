@@ -16,10 +16,11 @@ from pruning.checkpoint import write_atomically
 from pruning.topology.measures import kaplan_meier
 from pruning.topology.measures.turnover import Cohort
 from studies.provenance import commit, versions
-from studies.topology import FOLDER, REPORT, Topology
+from studies.topology import FOLDER, REPORT
 from studies.topology import run as run_topology
 from studies.topology_analysis import Analysis
 from studies.topology_files import described
+from studies.topology_options import Topology
 
 POLICIES = ("expression", "magnitude")
 COHORTS: tuple[Cohort, ...] = ("initial", "born")

@@ -16,7 +16,6 @@ from studies.report.flow_figure import flow_figure, possible_gates
 from studies.report.graph_animation import graph_animation
 from studies.report.page import Plot, escape
 from studies.report.topology_words import (
-    MEANINGS,
     figures,
 )
 from studies.report.zoom_figures import layer_graph_figure, neighbourhood_figure
@@ -24,7 +23,6 @@ from studies.topology_analysis import Analysis
 
 Blocks = list[str | Plot]
 MOST_COLUMNS = 24  # layers and inputs that a flow is drawn of
-DRAWN = [name for name in MEANINGS if name not in ("effective depth", "units of the largest part")]
 
 
 def graph_blocks(analysis: Analysis, layout: Layout, around: nx.MultiDiGraph) -> Blocks:

@@ -10,7 +10,6 @@ from pruning.topology.measures import chance_degrees, degrees, hubs
 from studies.report.degree_figures import degree_figure
 from studies.report.page import Plot, escape, table
 from studies.report.topology_words import (
-    MEANINGS,
     figures,
     hubs_text,
     p_text,
@@ -22,8 +21,6 @@ from studies.report.turnover_figures import (
 from studies.topology_analysis import Analysis
 
 Blocks = list[str | Plot]
-MOST_COLUMNS = 24  # layers and inputs that a flow is drawn of
-DRAWN = [name for name in MEANINGS if name not in ("effective depth", "units of the largest part")]
 
 
 def degree_blocks(analysis: Analysis) -> Blocks:

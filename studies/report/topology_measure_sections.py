@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from pruning.topology import TopologySnapshot, unit_links
+from pruning.topology.measures import count_paths
 from studies.report.measure_figures import measures_figure, z_figure
 from studies.report.page import Plot, escape, table
 from studies.report.sections import bullets
@@ -15,10 +17,10 @@ from studies.report.topology_words import (
     p_text,
 )
 from studies.topology_analysis import NULL_SECONDS, Analysis
+from studies.topology_source import RecordedRun
 from studies.topology_verdicts import judge
 
 Blocks = list[str | Plot]
-MOST_COLUMNS = 24  # layers and inputs that a flow is drawn of
 DRAWN = [name for name in MEANINGS if name not in ("effective depth", "units of the largest part")]
 
 
@@ -63,6 +65,7 @@ def measure_blocks(analysis: Analysis) -> Blocks:
     shown = [name for name in verdicts if not name.startswith("singular value ")]
     blocks.append(f"<h3>After step {last.links.step:,}, in words</h3>")
     blocks.append(bullets([compared_text(name, verdicts[name]) for name in shown]))
+    blocks.append(f"<p>{escape(lost_text(last.snapshot, analysis.run))}</p>")
     if last.summary is not None and math.isfinite(last.summary.sigma):
         sigma = last.summary.sigma
         blocks.append(
@@ -94,6 +97,19 @@ def measure_blocks(analysis: Analysis) -> Blocks:
         + "</details>"
     )
     return blocks
+
+
+def lost_text(snapshot: TopologySnapshot, run: RecordedRun) -> str:
+    """Say in which layers units are cut off from the input or the output."""
+    paths = count_paths(unit_links(snapshot, run.joined if run.joined is not None else run.wiring))
+    said = []
+    for what, counts in (
+        ("reached by no path", paths.unreachable),
+        ("with no path to the output", paths.useless),
+    ):
+        where = [f"{count:,} of {name}" for name, count in counts.items() if count]
+        said.append(f"Units {what}: {', '.join(where) or 'none'}.")
+    return " ".join(said)
 
 
 def method_blocks(analysis: Analysis, command: str, files: Sequence[str], notes: Sequence[str]) -> Blocks:

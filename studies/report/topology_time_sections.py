@@ -6,7 +6,6 @@ from studies.report.aggregation import percent
 from studies.report.expression_blocks import heatmap_plot, histogram_plot, loop_plot, plane_plot
 from studies.report.page import Plot, escape
 from studies.report.topology_words import (
-    MEANINGS,
     lifetimes_text,
 )
 from studies.report.turnover_figures import (
@@ -18,8 +17,6 @@ from studies.report.turnover_figures import (
 from studies.topology_analysis import Analysis
 
 Blocks = list[str | Plot]
-MOST_COLUMNS = 24  # layers and inputs that a flow is drawn of
-DRAWN = [name for name in MEANINGS if name not in ("effective depth", "units of the largest part")]
 
 
 def turnover_blocks(analysis: Analysis) -> Blocks:

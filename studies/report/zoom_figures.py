@@ -78,7 +78,7 @@ def layer_graph_figure(graph: nx.DiGraph) -> go.Figure:
         showgrid=False, showline=False, ticks="", range=[len(names) - 0.5, -0.5],
     )  # fmt: skip
     wide = 1.15 * max(reach, 0.6)
-    figure.update_xaxes(visible=False, range=[-wide, wide])
+    figure.update_xaxes(visible=False, range=[-wide, 1.25 * wide])  # room for the words of the last band
     figure.update_layout(margin={"b": 16})
     return figure
 

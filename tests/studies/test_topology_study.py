@@ -16,9 +16,10 @@ from studies.__main__ import main
 from studies.compare import Compare
 from studies.compare import run as run_compare
 from studies.records import read_records
-from studies.topology import Topology, focus_of, strongest_hub
 from studies.topology import run as run_topology
+from studies.topology import strongest_hub
 from studies.topology_analysis import OVERLAP, analyse
+from studies.topology_options import Topology, focus_of
 from studies.topology_source import find_history, read_run
 from studies.train import Train
 from studies.train import run as run_train
