@@ -211,7 +211,7 @@ def test_a_process_that_is_killed_is_told_and_its_run_goes_on(begun, runs):
     run = begun()
     trained(run, 20)
     run.checkpoint()
-    os.kill(run._process._process.pid, signal.SIGKILL)
+    os.kill(run._process.number, signal.SIGKILL)
     until(lambda: run.state == "failed")
     assert "the training process ended" in run.message
     runs.resume(run.id)
@@ -271,7 +271,8 @@ def test_a_worker_whose_server_dies_saves_and_ends(tmp_path):
     runs = LiveRuns(tmp_path)
     run = runs.start(Settings(), FAST)
     trained(run, 20)
-    run._process._process.stdin.close()  # as when the server is killed
+    os.close(run._process._commands)  # as when the server is killed
+    run._process._commands = None
     until(lambda: not run.is_live)
     assert run.state == "stopped"
     at = load_tree(run.folder.checkpoint)["controller"]["steps"]

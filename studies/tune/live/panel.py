@@ -24,8 +24,8 @@ ACTIONS = {
 }
 """What can be done with a run, by the first part of a button's id, ``live-start-a``."""
 READING = (
-    "Dotted: density asked for. Triangles: rates were changed; the pointer tells how. Masks are updated every "
-    "ten steps."
+    "Dotted: density asked for. Triangles: rates were changed; the pointer tells how. Masks are updated "
+    "every ten steps."
 )
 CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True, "scrollZoom": False}
 

@@ -6,10 +6,46 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULE = "studies.tune.live.worker"
 TAKEN = 2  # exit status of a process that found its run in the hands of another
+
+
+def environment() -> dict[str, str]:
+    """Environment of a process that trains: one thread, which does not spin while it waits."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"}
+
+
+class Worker(Protocol):
+    """What a server can do with a process that trains a run."""
+
+    @property
+    def exit_status(self) -> int | None:
+        """None while it runs."""
+
+    def send(self, line: str) -> bool:
+        """Send a line, and return whether the process was there to take it."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, at most so long, and return whether it has ended."""
+
+    def end(self, seconds: float) -> None:
+        """End it: by closing its input, then less and less kindly."""
+
+
+class Workers(Protocol):
+    """Where processes come from."""
+
+    def prepare(self) -> None:
+        """See that one will be ready when it is asked for; returns at once."""
+
+    def take(self, folder: Path) -> Worker:
+        """Give a run to a process."""
+
+    def close(self) -> None:
+        """End what is ready and has no run."""
 
 
 class WorkerProcess:
@@ -23,7 +59,7 @@ class WorkerProcess:
         self._process = subprocess.Popen(
             [sys.executable, "-m", MODULE],
             cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"},
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,

@@ -10,7 +10,7 @@ from typing import Any
 
 from pruning.topology import TopologyHistory, TopologySnapshot
 from studies.tune.live.folder import LIVE, LiveConfig, RunFolder, Status
-from studies.tune.live.process import TAKEN, Spare, WorkerProcess
+from studies.tune.live.process import TAKEN, Worker, Workers
 from studies.tune.live.progress import Progress, ProgressReader
 from studies.tune.settings import Settings
 
@@ -32,13 +32,13 @@ class LiveRun:
         When somebody last asked for it, on the monotonic clock.
     """
 
-    def __init__(self, name: str, path: Path, spare: Spare) -> None:
+    def __init__(self, name: str, path: Path, workers: Workers) -> None:
         self.id = name
         self.folder = RunFolder(path)
         self.config: LiveConfig = self.folder.read_config()
         self.seen = time.monotonic()
-        self._spare = spare
-        self._process: WorkerProcess | None = None
+        self._workers = workers
+        self._process: Worker | None = None
         self._lock = threading.Lock()
         self._number = 0  # of the last command
         self._progress = ProgressReader(self.folder.progress)
@@ -165,7 +165,7 @@ class LiveRun:
             if self._history is not None:
                 self._history.close()
                 self._history = None
-            self._process = self._spare.take(self.folder.path)
+            self._process = self._workers.take(self.folder.path)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the process to end, at most so long, and return whether there is none."""

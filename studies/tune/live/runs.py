@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -9,8 +10,9 @@ from pathlib import Path
 
 from pruning.checkpoint import load_tree
 from studies.tune.live.folder import LiveConfig, RunFolder, Status
+from studies.tune.live.nursery import Nursery
 from studies.tune.live.options import LiveOptions
-from studies.tune.live.process import Spare
+from studies.tune.live.process import Spare, Workers
 from studies.tune.live.run import LiveRun
 from studies.tune.settings import Settings
 
@@ -50,11 +52,11 @@ class LiveRuns:
         self._runs: dict[str, LiveRun] = {}
         self._lock = threading.RLock()
         self._closed = False
-        self._spare = Spare()
+        self._workers: Workers = Nursery() if sys.platform == "linux" else Spare()
 
     def prepare(self) -> None:
         """Have a process get ready for the first run, so that it need not be waited for."""
-        self._spare.prepare()
+        self._workers.prepare()
 
     def start(self, settings: Settings, options: LiveOptions) -> LiveRun:
         """Begin a run.
@@ -87,7 +89,7 @@ class LiveRuns:
                     raise ValueError(
                         f"no live run is called {name[:64]!r} here: it may be of another --out, or is gone"
                     )
-                run = self._remember(LiveRun(name, path, self._spare))
+                run = self._remember(LiveRun(name, path, self._workers))
             run.seen = time.monotonic()
             return run
 
@@ -143,7 +145,7 @@ class LiveRuns:
                     run.stop()
                 except ValueError:
                     continue  # it has just ended by itself
-            self._spare.close()
+            self._workers.close()
             deadline = time.monotonic() + CLOSING_SECONDS
             for run in running:
                 if run.state != "starting":  # such a one has nothing to save
@@ -161,7 +163,7 @@ class LiveRuns:
         folder.path.mkdir(parents=True)
         folder.write_config(config)
         folder.write_status(Status())
-        return self._remember(LiveRun(name, folder.path, self._spare))
+        return self._remember(LiveRun(name, folder.path, self._workers))
 
     def _remember(self, run: LiveRun) -> LiveRun:
         self._runs[run.id] = run
@@ -174,7 +176,7 @@ class LiveRuns:
     def _prepare(self) -> None:
         """Have the next process ready, unless no more may train."""
         if len(self.live) < self.limit:
-            self._spare.prepare()
+            self._workers.prepare()
 
     def _make_room(self) -> None:
         """Refuse a run too many, unless one that nobody looks at can be saved and ended."""

@@ -1,9 +1,11 @@
 """Process of one live run: ``python -m studies.tune.live.worker``, told line by line what to do."""
 
+import gc
 import json
 import os
 import queue
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -12,13 +14,14 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 os.environ.setdefault("GOMP_SPINCOUNT", "0")  # read when torch is imported
 
 import torch
 
 from studies.tune.live.folder import RunFolder, Status
+from studies.tune.live.nursery import RAISE
 from studies.tune.live.options import SPEEDS, LiveOptions
 from studies.tune.live.process import TAKEN
 from studies.tune.live.training import UPDATE_EVERY, LiveTraining
@@ -128,11 +131,23 @@ class Worker:
         )
 
 
-def listen(lines: "queue.SimpleQueue[str]") -> None:
-    """Read what the server says from standard input; its end means that the server is gone."""
-    for line in sys.stdin:
+def listen(source: TextIO, lines: "queue.SimpleQueue[str]") -> None:
+    """Read what the server says; its end means that the server is gone."""
+    for line in source:
         lines.put(line.rstrip("\n"))
     lines.put(STOP)
+
+
+def hear(source: TextIO) -> "queue.SimpleQueue[str]":
+    """Listen in a thread of its own, and take SIGTERM for a command to stop."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()  # a signal handler may put into it
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        lines.put(STOP)
+
+    signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=listen, args=(source, lines), daemon=True).start()
+    return lines
 
 
 def warm_up() -> None:
@@ -159,29 +174,11 @@ def work(folder: RunFolder, lines: "queue.SimpleQueue[str]") -> int:
     return 0
 
 
-def main() -> int:
-    """Wait for a folder and train its run.
+def serve(folder: RunFolder, lines: "queue.SimpleQueue[str]") -> int:
+    """Train the run of a folder once no other process has it in hand.
 
-    0: finished or stopped, and saved; or nothing was asked for. 1: failed, and the status says why.
-    2: another process has the run.
+    0: finished or stopped, and saved. 1: failed, and the status says why. 2: another process has the run.
     """
-    lines: queue.SimpleQueue[str] = queue.SimpleQueue()  # a signal handler may put into it
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        lines.put(STOP)
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to hear
-    signal.signal(signal.SIGTERM, stop)
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
-    torch.set_num_threads(1)
-    threading.Thread(target=listen, args=(lines,), daemon=True).start()
-    if lines.empty():
-        warm_up()
-    first = lines.get()
-    if first == STOP:
-        return 0
-    folder = RunFolder(Path(first))
     deadline = time.monotonic() + HANDOVER_SECONDS
     while True:
         try:
@@ -193,5 +190,43 @@ def main() -> int:
             time.sleep(0.1)
 
 
+def fork_on_request() -> int:
+    """Fork a process for every folder that comes, with the pipes that come with it; until the server ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here waits for them
+    warm_up()
+    gc.freeze()
+    with socket.socket(fileno=os.dup(0)) as server:
+        while True:
+            folder, pipes, _, _ = socket.recv_fds(server, 65536, 2)
+            if not folder:
+                return 0
+            commands, life = pipes
+            if os.fork() == 0:
+                server.close()
+                os.close(0)
+                os.setsid()
+                os.write(life, f"{os.getpid()}\n".encode())
+                status = serve(RunFolder(Path(folder.decode())), hear(os.fdopen(commands)))
+                os.write(life, f"{status}\n".encode())
+                os._exit(status)
+            os.close(commands)
+            os.close(life)
+
+
+def main(arguments: list[str]) -> int:
+    """Wait for a folder and train its run; or, as a nursery, fork a process for each that comes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to hear
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    torch.set_num_threads(1)
+    if arguments == [RAISE]:
+        return fork_on_request()
+    lines = hear(sys.stdin)
+    if lines.empty():
+        warm_up()
+    first = lines.get()
+    return 0 if first == STOP else serve(RunFolder(Path(first)), lines)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
