@@ -112,6 +112,12 @@ def refused_tune():
 
 
 @pytest.fixture(scope="session")
+def serve():
+    """Servers of a test's own: ``with serve(out) as server``."""
+    return tune_running
+
+
+@pytest.fixture(scope="session")
 def browser():
     """Chromium, or a skip that says what is missing."""
     pytest.importorskip("dash", reason="the tuning page needs the app extra")

@@ -13,6 +13,7 @@ import torch
 from pruning.checkpoint import load_tree, same_tree
 from studies.tune.live import LiveOptions, LiveRuns
 from studies.tune.live.folder import RunFolder
+from studies.tune.live.process import Spare
 from studies.tune.live.training import LATER_RAMP, LiveTraining
 from studies.tune.settings import Settings
 
@@ -239,7 +240,7 @@ def test_a_name_that_is_no_run_is_refused(runs, name):
         runs.get(name)
 
 
-def test_closing_saves_all_and_another_server_goes_on(tmp_path, capsys):
+def test_closing_saves_all_and_another_server_goes_on(tmp_path, capsys, runs):
     first = LiveRuns(tmp_path)
     run, waiting = first.start(Settings(), FAST), first.start(Settings(), FAST)
     trained(run, 30), trained(waiting, 10)
@@ -255,6 +256,7 @@ def test_closing_saves_all_and_another_server_goes_on(tmp_path, capsys):
         first.start(Settings(), FAST)
 
     second = LiveRuns(tmp_path)
+    second._workers = runs._workers  # warm already
     found = second.get(run.id)
     assert found.state == "stopped"
     whole = found.progress()
@@ -264,17 +266,29 @@ def test_closing_saves_all_and_another_server_goes_on(tmp_path, capsys):
     second.resume(run.id)
     trained(found, at + 20)
     assert found.progress().points[: len(whole.points)] == whole.points
-    second.close()
+    found.close()
 
 
-def test_a_worker_whose_server_dies_saves_and_ends(tmp_path):
-    runs = LiveRuns(tmp_path)
-    run = runs.start(Settings(), FAST)
+def test_a_worker_whose_server_dies_saves_and_ends(begun):
+    run = begun()
     trained(run, 20)
-    os.close(run._process._commands)  # as when the server is killed
+    os.close(run._process._commands)  # as the system does when the server is killed
     run._process._commands = None
     until(lambda: not run.is_live)
     assert run.state == "stopped"
     at = load_tree(run.folder.checkpoint)["controller"]["steps"]
     assert at >= run.progress().last.step
+
+
+def test_without_forks_each_run_has_a_process_that_is_started_for_it(tmp_path):
+    """As on systems other than Linux."""
+    runs = LiveRuns(tmp_path)
+    runs._workers = Spare()
+    run = runs.start(Settings(), FAST)
+    trained(run, 20)
+    run.pause()
+    until(lambda: run.state == "paused")
+    run._process._process.stdin.close()  # as the system does when the server is killed
+    until(lambda: not run.is_live)
+    assert run.state == "stopped"
     runs.close()
