@@ -1,5 +1,6 @@
 """Live runs without a browser: what the page can ask of them, and that nothing is lost."""
 
+import itertools
 import json
 import os
 import shutil
@@ -10,16 +11,22 @@ from dataclasses import replace
 import pytest
 import torch
 
+from grn.plot.style import figure_template
 from pruning.checkpoint import load_tree, same_tree
+from pruning.topology import TopologyHistory
 from studies.tune.live import LiveOptions, LiveRuns
+from studies.tune.live.curves import curves_figure
 from studies.tune.live.folder import RunFolder
+from studies.tune.live.graph import MOST_LINKS, graph_figure
 from studies.tune.live.process import Spare
+from studies.tune.live.progress import MOST_POINTS, Point, Progress, ProgressReader, ProgressWriter
+from studies.tune.live.table import comparison_table
 from studies.tune.live.training import LATER_RAMP, LiveTraining
 from studies.tune.settings import Settings
 
 FAST = LiveOptions(speed="fast")
 OTHER = replace(Settings(), mrna_decay=4.0, protein_decay=3.0, autoactivation=0.0, threshold=1.5, density=0.4)
-PATIENCE = 60.0  # s, on a busy machine
+PATIENCE = 120.0  # s, on a busy machine
 
 
 def until(condition, seconds=PATIENCE):
@@ -143,6 +150,77 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path):
         LiveTraining(RunFolder(tmp_path), Settings(), LiveOptions(seed=3))
 
 
+# ---------------------------------------------------------------------- what is drawn of it
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A run that was steered once, read back: its curves, and its graph then and some updates earlier."""
+    folder = RunFolder(tmp_path_factory.mktemp("drawn"))
+    training = LiveTraining(folder, Settings(), LiveOptions())
+    for step in range(60):
+        if step == 40:
+            training.steer(OTHER)
+        training.step()
+    training.close()
+    with TopologyHistory.open(folder.topology) as history:
+        return ProgressReader(folder.progress).read(), history[1], history[-1]
+
+
+def test_curves_tell_when_and_how_rates_changed(drawn):
+    progress, _, _ = drawn
+    figure = curves_figure({"a": progress, "b": Progress()}, dark=True)
+    traces = {trace.name: trace for trace in figure.data}
+    assert list(traces["A"].x) == [10, 20, 30, 40, 50, 60]
+    assert list(traces["A density"].y) == [round(point.density, 4) for point in progress.points]
+    mark = traces["A: rates changed"]
+    assert (list(mark.x), "mRNA decay γm, 1/h: 1 → 4" in mark.text[0]) == ([40], True)
+    assert not traces["B: rates changed"].x
+    assert figure.layout.template.layout.font.color == figure_template(dark=True).layout.font.color
+
+
+def test_the_table_marks_what_differs(drawn):
+    progress, _, _ = drawn
+    table = comparison_table({"a": progress, "b": Progress()}, {"a": OTHER, "b": replace(OTHER, window=2.0)})
+    rows = table.children[1].children
+    assert [row.children[0].children for row in rows if row.className == "differs"] == ["window, h"]
+    assert rows[-1].children[2].children == "–"
+
+
+def test_the_graph_keeps_its_places_and_marks_what_came_and_went(drawn):
+    _, before, now = drawn
+    first, second = graph_figure(None, before), graph_figure(before, now)
+    units = [next(trace for trace in figure.data if trace.name == "units") for figure in (first, second)]
+    assert units[0].x == units[1].x
+    assert units[0].y == units[1].y
+    names = {trace.name: trace for trace in second.data}
+    assert set(names["born in the last 40 steps"].x) - {None}
+    lines = [trace for trace in second.data if trace.mode == "lines" and "died" not in trace.name]
+    drawn_links = sum(sum(x is not None for x in trace.x) // 2 for trace in lines)
+    assert 0 < drawn_links <= min(now.live, MOST_LINKS)
+    assert not second.frames
+    assert not second.layout.sliders
+
+
+def test_long_curves_are_thinned_and_their_end_is_kept(tmp_path):
+    point = Point(
+        step=0, epoch=0.0, loss=1.0, accuracy=0.5, density=0.5, target=0.5, churn=0.1, settings=Settings()
+    )
+    with ProgressWriter(tmp_path / "p.jsonl", 0) as writer:
+        reader = ProgressReader(tmp_path / "p.jsonl")
+        for number in range(1, 4001):
+            settings = Settings(window=2.0) if number > 3000 else Settings()
+            writer.append(replace(point, step=10 * number, settings=settings))
+            if number % 500 == 0:
+                assert len(reader.read().points) <= MOST_POINTS + 1
+    progress = reader.read()
+    steps = [each.step for each in progress.points]
+    assert steps[-1] == 40_000
+    assert len({late - early for early, late in itertools.pairwise(steps[:-1])}) == 1
+    assert [mark.step for mark in progress.marks] == [30_000]
+    assert ProgressReader(tmp_path / "p.jsonl").read().points == progress.points
+
+
 # ---------------------------------------------------------------------- in processes of their own
 
 
@@ -164,8 +242,8 @@ def test_start_pause_steer_and_finish(begun, runs):
     run.resume()
     until(lambda: run.state == "finished")
     progress = run.progress()
-    assert [settings for _, settings in progress.marks] == [OTHER]
-    assert abs(progress.marks[0][0] - held) <= 10
+    assert [(mark.before, mark.after) for mark in progress.marks] == [(Settings(density=0.3), OTHER)]
+    assert abs(progress.marks[0].step - held) <= 10
     assert progress.last.step == 160
     assert progress.last.epoch == 8.0
     assert run.progress(since=150).points == progress.points[-1:]

@@ -134,8 +134,7 @@ def _register_view(app: dash.Dash, runs: LiveRuns) -> None:
         if new == seen:
             raise dash.exceptions.PreventUpdate
         drawn = bool(seen) and seen["curves"] == marks
-        begun = {slot: shown[slot].config.settings for slot in shown}
-        force = {slot: p.last.settings if p.last else begun[slot] for slot, p in progress.items()}
+        force = {slot: run.settings for slot, run in shown.items()}
         words, disabled = [], []
         for slot in SLOTS:
             run = found.get(slot)
@@ -143,7 +142,7 @@ def _register_view(app: dash.Dash, runs: LiveRuns) -> None:
             disabled += _disabled(status[slot].state if slot in status else None, held=run is not None)
         return [
             new,
-            no_update if drawn else curves_figure(progress, begun, dark=bool(dark)),
+            no_update if drawn else curves_figure(progress, dark=bool(dark)),
             no_update if drawn else comparison_table(progress, force),
             *words,
             *disabled,

@@ -10,34 +10,29 @@ from plotly.subplots import make_subplots
 from grn.plot.style import figure_template, tint
 from studies.tune.live.progress import Point, Progress
 from studies.tune.live.words import COLOURS, DASHES, SLOTS, told_change
-from studies.tune.settings import Settings
 
 MOST_DRAWN = 300  # points of a curve: more than that many pixels show nothing new
 HEIGHT = 520
 
 
-def curves_figure(
-    runs: Mapping[str, Progress], begun: Mapping[str, Settings], *, dark: bool = False
-) -> go.Figure:
+def curves_figure(runs: Mapping[str, Progress], *, dark: bool = False) -> go.Figure:
     """Draw both runs together.
 
     Parameters
     ----------
     runs : mapping of str to Progress
         By slot, ``"a"`` or ``"b"``.
-    begun : mapping of str to Settings
-        That each run began with, for what its marks tell.
     dark : bool
         For a dark page.
 
     Examples
     --------
-    >>> [trace.name for trace in curves_figure({"a": Progress()}, {"a": Settings()}).data]
+    >>> [trace.name for trace in curves_figure({"a": Progress()}).data]
     ['A', 'A asked for', 'A density', 'A churn', 'A: rates changed']
     """
     figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.07, row_heights=[3, 2, 2])
     for slot, progress in runs.items():
-        _draw(figure, slot, progress, begun[slot])
+        _draw(figure, slot, progress)
     figure.update_layout(
         template=figure_template(dark=dark), height=HEIGHT, margin={"l": 58, "r": 12, "t": 34, "b": 44},
         legend={"y": 1.01, "font": {"size": 11.5}}, uirevision="live", hovermode="closest",
@@ -66,7 +61,7 @@ def thinned(points: Sequence[Point], most: int = MOST_DRAWN) -> list[Point]:
     return [*points[:-1:stride], points[-1]]
 
 
-def _draw(figure: go.Figure, slot: str, progress: Progress, begun: Settings) -> None:
+def _draw(figure: go.Figure, slot: str, progress: Progress) -> None:
     name, color, dash = SLOTS[slot], COLOURS[slot], DASHES[slot]
     points = thinned(progress.points)
     steps = [point.step for point in points]
@@ -83,13 +78,12 @@ def _draw(figure: go.Figure, slot: str, progress: Progress, begun: Settings) -> 
     line(2, [point.target for point in points], f"{name} asked for", "density %{y:.4f} asked for", **asked)
     line(2, [point.density for point in points], f"{name} density", "density %{y:.4f}")
     line(3, [point.churn for point in points], f"{name} churn", "%{y:.2%} of the masks flipped", width=1.4)
-    marks = [step for step, _ in progress.marks]
-    before = [begun, *(settings for _, settings in progress.marks[:-1])]
+    marks = [mark.step for mark in progress.marks]
     figure.add_scatter(
         x=marks, y=[0.04 if slot == "a" else 0.1] * len(marks), mode="markers", name=f"{name}: rates changed",
         showlegend=False, legendgroup=slot, cliponaxis=False,
         marker={"symbol": "triangle-up", "size": 11, "color": color},
-        text=[told_change(old, new) for old, (_, new) in zip(before, progress.marks, strict=True)],
+        text=[told_change(mark.before, mark.after) for mark in progress.marks],
         hovertemplate=f"{name}, step %{{x:,}}<br>%{{text}}<extra></extra>", row=1, col=1,
     )  # fmt: skip
     for step in marks:

@@ -52,7 +52,7 @@ def panel() -> html.Section:
                                     html.H3("Runs over their steps"),
                                     dcc.Graph(
                                         id="live-curves",
-                                        figure=curves_figure({}, {}),
+                                        figure=curves_figure({}),
                                         config=CONFIG,
                                         style={"height": f"{CURVES_HEIGHT}px"},
                                     ),

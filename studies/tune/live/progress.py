@@ -67,11 +67,20 @@ class ProgressWriter:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Mark:
+    """A change of the rates in mid-training."""
+
+    step: int  # of the last point under the old ones
+    before: Settings
+    after: Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
     """Points of a run, thinned where there are many, and where its rates changed."""
 
     points: tuple[Point, ...] = ()
-    marks: tuple[tuple[int, Settings], ...] = ()  # last step under the old rates, and the new ones
+    marks: tuple[Mark, ...] = ()
     version: int = 0  # another one where the points are not those of before and some more
 
     @property
@@ -91,7 +100,7 @@ class ProgressReader:
         self._count = 0
         self._version = 0
         self._points: list[Point] = []
-        self._marks: list[tuple[int, Settings]] = []
+        self._marks: list[Mark] = []
         self._newest: Point | None = None
 
     def restart(self) -> None:
@@ -132,7 +141,8 @@ class ProgressReader:
     def _add(self, point: Point) -> None:
         before = self._newest
         if before is not None and before.settings != point.settings:
-            self._marks = [*self._marks, (before.step, point.settings)][-MOST_MARKS:]
+            mark = Mark(step=before.step, before=before.settings, after=point.settings)
+            self._marks = [*self._marks, mark][-MOST_MARKS:]
         self._newest = point
         if self._count % self._stride == 0:
             self._points.append(point)

@@ -179,6 +179,8 @@ def serve(folder: RunFolder, lines: "queue.SimpleQueue[str]") -> int:
 
     0: finished or stopped, and saved. 1: failed, and the status says why. 2: another process has the run.
     """
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     deadline = time.monotonic() + HANDOVER_SECONDS
     while True:
         try:
@@ -216,8 +218,6 @@ def fork_on_request() -> int:
 def main(arguments: list[str]) -> int:
     """Wait for a folder and train its run; or, as a nursery, fork a process for each that comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to hear
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
     torch.set_num_threads(1)
     if arguments == [RAISE]:
         return fork_on_request()
