@@ -73,6 +73,9 @@ def act(
         return now
     if slot not in now:
         raise ValueError(f"run {SLOTS[slot]} is not begun: start it first")
+    if action == "close":
+        _leave(runs, now.pop(slot))
+        return now
     run = runs.get(now[slot])
     if action == "fork":
         run.checkpoint()
@@ -86,9 +89,6 @@ def act(
         run.pause()
     elif action == "stop":
         run.stop()
-    elif action == "close":
-        run.stop()
-        del now[slot]
     else:
         raise ValueError(f"unknown action {action!r}")
     return now

@@ -40,7 +40,7 @@ def register(app: dash.Dash, runs: LiveRuns) -> None:
 
 def _register_address(app: dash.Dash) -> None:
     """Keep the address and the runs alike, in the browser: see ``assets/80-live.js``."""
-    app.clientside_callback(
+    app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("live", "write"),
         Output("live-tick", "disabled"),
         Output("live-graph-tick", "disabled"),

@@ -27,7 +27,7 @@ READING = (
     "Dotted: density asked for. Triangles: rates were changed; the pointer tells how. Masks are updated "
     "every ten steps."
 )
-CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True, "scrollZoom": False}
+CONFIG: Any = {"displaylogo": False, "displayModeBar": False, "responsive": True, "scrollZoom": False}
 
 
 def panel() -> html.Section:
@@ -96,8 +96,12 @@ def panel() -> html.Section:
             dcc.Interval(id="live-graph-tick", interval=GRAPH_POLL, disabled=True),
         ],
         id="live",
-        **{"aria-labelledby": "live-title"},
+        **_aria(labelledby="live-title"),
     )
+
+
+def _aria(**words: str) -> dict[str, Any]:
+    return {f"aria-{name}": text for name, text in words.items()}
 
 
 def _new_run() -> html.Div:
@@ -128,7 +132,7 @@ def _new_run() -> html.Div:
         ],
         className="live-new",
         role="group",
-        **{"aria-label": "Options of a new run"},
+        **_aria(label="Options of a new run"),
     )  # fmt: skip
 
 
@@ -155,5 +159,5 @@ def _card(slot: str) -> html.Div:
         ],
         className="live-card",
         role="group",
-        **{"aria-label": f"Run {SLOTS[slot]}"},
+        **_aria(label=f"Run {SLOTS[slot]}"),
     )
