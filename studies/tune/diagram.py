@@ -127,8 +127,8 @@ def _kinetic_words(settings: Settings, parameter: str) -> str:
     what = "the window" if parameter == "window" else "decay rates"
     return (
         f"No resting level depends on {what}, so this is expression one window after induction was set, for "
-        f"the connection at the budget's edge. Half-lives add up to {number(response)} h; the slower molecule "
-        f"forgets in {number(math.log(2) / slower)} h, a window is {number(settings.window)} h."
+        f"the connection at the edge of the budget. Half-lives add up to {number(response)} h; the slower "
+        f"molecule forgets in {number(math.log(2) / slower)} h, a window is {number(settings.window)} h."
     )
 
 
