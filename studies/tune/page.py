@@ -36,7 +36,7 @@ DESCRIPTIONS = {
     "levels": "Resting expression of the connection at the budget's edge against a parameter",
     "histogram": "Number of connections at each level of expression, after the windows and at rest",
 }
-CONFIG = {
+CONFIG: Any = {
     "displaylogo": False,
     "displayModeBar": False,
     "responsive": True,
@@ -118,12 +118,12 @@ def layout(genes: int, live: Any) -> html.Div:
                             html.Section(
                                 [_figure(name, drawn[name]) for name in HEADINGS],
                                 id="figures",
-                                **{"aria-label": "Figures", "aria-busy": "true"},
+                                **_aria(label="Figures", busy="true"),
                             ),
                         ],
                         className="bench",
                     ),
-                    html.Section(id="use", **{"aria-label": "Use these rates"}),
+                    html.Section(id="use", **_aria(label="Use these rates")),
                     live,
                 ]
             ),
@@ -133,10 +133,15 @@ def layout(genes: int, live: Any) -> html.Div:
     )
 
 
+def _aria(**values: str) -> dict[str, Any]:
+    """Attributes ``aria-…`` of an element: no keyword of Python can be called so."""
+    return {f"aria-{name}": value for name, value in values.items()}
+
+
 def _figure(name: str, figure: Any) -> html.Figure:
     words = [html.P(id=f"{name}-words", className="told")] if name in ("trajectories", "levels") else []
     if name == "histogram":
-        words = [html.P(id="density-words", className="told", **{"aria-live": "polite"})]
+        words = [html.P(id="density-words", className="told", **_aria(live="polite"))]
     return html.Figure(
         [
             html.Div(
@@ -146,9 +151,9 @@ def _figure(name: str, figure: Any) -> html.Figure:
             html.Div(
                 dcc.Graph(id=name, figure=figure, config=CONFIG, style={"height": f"{HEIGHT}px"}),
                 role="img",
-                **{"aria-label": DESCRIPTIONS[name]},
+                **_aria(label=DESCRIPTIONS[name]),
             ),
             html.Figcaption([*words, *([html.P(READING[name])] if READING[name] else [])]),
         ],
-        **{"aria-labelledby": f"{name}-title"},
+        **_aria(labelledby=f"{name)-title"},
     )
