@@ -155,5 +155,5 @@ def _figure(name: str, figure: Any) -> html.Figure:
             ),
             html.Figcaption([*words, *([html.P(READING[name])] if READING[name] else [])]),
         ],
-        **_aria(labelledby=f"{name)-title"},
+        **_aria(labelledby=f"{name}-title"),
     )
