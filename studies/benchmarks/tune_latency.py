@@ -30,7 +30,7 @@ from studies.provenance import commit, hardware, versions
 from studies.tune.controls import CONTROLS, presets
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-SIZE = {"width": 1280, "height": 900}
+SIZE: Any = {"width": 1280, "height": 900}
 WARM = 3  # moves before those that count: the server compiles, the browser too
 # Moves a slider from end to end and back, as a hand does, and waits until all is drawn.
 MOVE = """async ([name, moves, gap]) => {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from studies.tune.request import Request
     from studies.tune.settings import Settings
 
-SHOWN = 600  # connections of the cloud
+SHOWN = 400  # connections of the cloud
 LOWEST = -0.03  # lower end of the axes of levels
 FEWEST = 0.6  # lower end of the histogram's axis, in connections
 
@@ -92,7 +92,7 @@ def _phase(settings: Settings, typical: Sequence[float], look: Look) -> dict[str
     m, p, s = (t.numpy()[chosen] for t in (look.state.mrna, look.state.protein, look.induction))
     data += [
         {"spots": {"symbol": symbol, "m": packed(m[on]), "p": packed(p[on]), "s": packed(s[on])}}
-        for symbol, on in (("cross", ~kept), ("octagon", kept))
+        for symbol, on in (("cross", ~kept), ("dot", kept))
     ]
     rests = [
         (point.level, point.stable, gain)

@@ -79,8 +79,8 @@ def _phase() -> go.Figure:
         told = f"mRNA does not change at m %{{x:.3f}}, p %{{y:.3f}}<br>of a connection {words}"
         _line(figure, "mRNA rests" if dash == "solid" else words, BLUE, told, dash=dash,
               width=2.2 if dash == "solid" else 1.6, legend=dash == "solid")  # fmt: skip
-    # One path for all connections of a kind: 600 markers would take the browser 100 ms a move. The page turns
-    # each connection into a cross or an octagon around it.
+    # One path for all connections of a kind: 400 markers would take the browser 100 ms a move. The page turns
+    # each connection into a cross or a dot, a polygon around it.
     told = "S/K %{customdata[0]:.3g}<br>m %{customdata[1]:.3f}, p %{customdata[2]:.3f}"
     for words, opacity, color in (("silenced", 0.8, NEUTRAL), ("live", 0.6, GREEN)):
         figure.add_scatter(

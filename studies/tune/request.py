@@ -121,7 +121,8 @@ def _number(name: str, value: Any, unit: Unit) -> float:
         raise ValueError(f"{called} must be a number, got {text[:40]!r}")
     if called == name:
         return number
-    Kinetics.from_half_lives(**{"mrna_half_life": 1.0, "protein_half_life": 1.0, called: number})
+    lives: dict[str, Any] = {"mrna_half_life": 1.0, "protein_half_life": 1.0, called: number}
+    Kinetics.from_half_lives(**lives)  # refuses in its own words
     return half_life(number)
 
 

@@ -26,13 +26,14 @@
     if (!value || !value.bdata) return value;
     return new Float32Array(Uint8Array.from(atob(value.bdata), (letter) => letter.charCodeAt(0)).buffer);
   };
-  // Connections as one path of crosses or octagons, a gap after each; of one size on the screen.
+  // Connections as one path of crosses or dots, a gap after each; of one size on the screen.
   const RADIUS = 2.4; // pixels
-  const SHAPES = {
-    cross: [[0, 0.2], [0.8, 1], [1, 0.8], [0.2, 0], [1, -0.8], [0.8, -1], [0, -0.2], [-0.8, -1], [-1, -0.8],
-      [-0.2, 0], [-1, 0.8], [-0.8, 1], [0, 0.2], null],
-    octagon: [...Array.from({length: 9}, (_, k) => [Math.cos(k * Math.PI / 4), Math.sin(k * Math.PI / 4)]), null],
-  };
+  const star = (corners, length) => [...Array.from({length: corners}, (_, k) => {
+    const angle = 2 * Math.PI * k / corners;
+    return [length(k) * Math.cos(angle), length(k) * Math.sin(angle)];
+  }), null];
+  // Few corners: each takes time.
+  const SHAPES = {cross: star(8, (k) => (k % 2 ? 1.25 : 0.3)), dot: star(6, () => 1)};
   const radii = (place) => ['xaxis', 'yaxis'].map((name) => {
     const axis = place._fullLayout[name];
     return RADIUS * Math.abs(axis.range[1] - axis.range[0]) / Math.max(axis._length, 1);
