@@ -9,7 +9,7 @@ import torch
 
 from grn import ExpressionState, Kinetics, advance
 from grn.plot.promoter import Promoter
-from studies.tune.expression import WINDOWS
+from studies.tune.expression import LIFETIMES, WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ PARTS = 12  # points of a course in each eighth of its time
 LEVELS = 121  # points of a nullcline
 POINTS = 150  # of a diagram of resting levels, at least; its steps are no longer than such a share of it
 ROUNDS, SPLIT = 3, 8  # times that long steps are split, and into how many
-SWEEP = 61  # values of a rate or window for which expression after a window is computed
+SWEEP = 41  # values of a rate or window for which expression after the windows is computed
 
 
 def promoter_of(settings: Settings, neighbourhood: float) -> Promoter:
@@ -205,10 +205,10 @@ def _parameter_at(
     return value, stable
 
 
-def after_one_window(
+def after_windows(
     settings: Settings, parameter: str, values: Array, induction: float, neighbourhood: float
 ) -> Array:
-    """Expression of a connection one window after its induction was set, against a rate or the window.
+    """Expression of a connection eight windows after its induction was set, against a rate or the window.
 
     Returns
     -------
@@ -227,7 +227,7 @@ def after_one_window(
         else:
             rates[parameter] = float(value)
         kinetics = Kinetics(hill_coefficient=settings.hill_coefficient, basal=settings.basal, **rates)
-        hours = min(hours, 60.0 / min(rates.values()))
+        hours = min(WINDOWS * hours, LIFETIMES / min(rates.values()))
         found[:, k] = advance(
             ExpressionState(level, level.clone()),
             signal,

@@ -1,7 +1,7 @@
 """The bifurcation diagram: resting levels of the connection at the budget's edge against one parameter.
 
-Resting levels do not depend on decay rates or on the window. Against those, expression after one window is
-drawn instead, from unexpressed and from fully expressed.
+Resting levels do not depend on decay rates or on the window. Against those, expression after eight windows
+is drawn instead, from unexpressed and from fully expressed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from grn.analytic import fixed_points, hysteresis_thresholds
 from grn.plot.labels import log_axis, number
 from studies.tune.controls import CONTROLS
-from studies.tune.curves import SWEEP, after_one_window, promoter_of, resting_levels
+from studies.tune.curves import SWEEP, after_windows, promoter_of, resting_levels
 from studies.tune.request import PARAMETERS
 from studies.tune.wire import packed
 
@@ -45,8 +45,8 @@ def diagram(settings: Settings, parameter: str, neighbourhood: float) -> Diagram
     now = induction if parameter == "induction" else float(getattr(settings, parameter))
     if parameter in KINETIC:
         values = np.geomspace(low, high, SWEEP)
-        off, on = after_one_window(settings, parameter, values, induction, neighbourhood)
-        marked = after_one_window(settings, parameter, np.array([now]), induction, neighbourhood)[:, 0]
+        off, on = after_windows(settings, parameter, values, induction, neighbourhood)
+        marked = after_windows(settings, parameter, np.array([now]), induction, neighbourhood)[:, 0]
         branches = [(values, off), (values[:0], off[:0]), (values, on)]
         names = ("from unexpressed", "", "from fully on")
         points, stable = [float(level) for level in marked], [True, True]
@@ -126,8 +126,8 @@ def _kinetic_words(settings: Settings, parameter: str) -> str:
     response = math.log(2) * (1 / settings.mrna_decay + 1 / settings.protein_decay)
     what = "the window" if parameter == "window" else "decay rates"
     return (
-        f"No resting level depends on {what}, so this is expression one window after induction was set, for "
-        f"the connection at the edge of the budget. Half-lives add up to {number(response)} h; the slower "
+        f"No resting level depends on {what}, so this is expression eight windows after induction was set, "
+        f"for the connection at the edge of the budget. Half-lives add up to {number(response)} h; the slower "
         f"molecule forgets in {number(math.log(2) / slower)} h, a window is {number(settings.window)} h."
     )
 

@@ -8,7 +8,7 @@ from grn import Cooperation, advance
 from grn.analytic import affine_response, fixed_points, hysteresis_thresholds
 from grn.state import ExpressionState
 from studies.tune.connections import Connections
-from studies.tune.curves import after_one_window, courses, nullclines, resting_levels
+from studies.tune.curves import after_windows, courses, nullclines, resting_levels
 from studies.tune.expression import (
     EDGES,
     HALF,
@@ -210,15 +210,15 @@ def test_the_unstable_branch_lies_within_the_thresholds_of_hysteresis():
     assert not (~resting_levels(Settings(), "induction", 1.0, 0.5, **AXIS)[2]).any()  # a = 1 is not bistable
 
 
-def test_expression_after_a_window_against_rates_follows_the_closed_form():
+def test_expression_after_windows_against_rates_follows_the_closed_form():
     settings = Settings(autoactivation=0.0)
     rates = np.array([0.05, 0.5, 3.0])
-    found = after_one_window(settings, "protein_decay", rates, 1.5, 0.5)
+    found = after_windows(settings, "protein_decay", rates, 1.5, 0.5)
     for k, rate in enumerate(rates):
         kinetics = settings.kinetics.with_rates(mrna_decay=1.0, protein_decay=float(rate))
         start = torch.tensor([0.0, 1.0], dtype=torch.float64)
         drive = kinetics.promoter_activity(torch.full((2,), 1.5, dtype=torch.float64))
-        exact = affine_response(ExpressionState(start, start), drive, settings.window, kinetics)
+        exact = affine_response(ExpressionState(start, start), drive, 8 * settings.window, kinetics)
         np.testing.assert_allclose(found[:, k], exact.protein, atol=1e-12)
 
 

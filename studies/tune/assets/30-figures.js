@@ -33,7 +33,7 @@
     return [length(k) * Math.cos(angle), length(k) * Math.sin(angle)];
   }), null];
   // Few corners: each takes time.
-  const SHAPES = {cross: star(8, (k) => (k % 2 ? 1.25 : 0.3)), dot: star(6, () => 1)};
+  const SHAPES = {cross: star(8, (k) => (k % 2 ? 1.5 : 0.3)), dot: star(6, () => 1)};
   const radii = (place) => ['xaxis', 'yaxis'].map((name) => {
     const axis = place._fullLayout[name];
     return RADIUS * Math.abs(axis.range[1] - axis.range[0]) / Math.max(axis._length, 1);
