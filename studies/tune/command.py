@@ -84,7 +84,7 @@ def _bound(options: Tune) -> socket.socket:
         bound.close()
         raise ValueError(
             f"port {options.port} of {options.host} cannot be listened on ({error.strerror or error}): "
-            "choose another port=0, or stop what listens there"
+            "choose another --port (0: any that is free)"
         ) from None
     return bound
 

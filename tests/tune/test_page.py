@@ -266,5 +266,5 @@ def test_a_taken_port_and_bad_options_are_one_line(refused_tune, tmp_path):
         port = taken.getsockname()[1]
         told = refused_tune("--port", str(port), "--out", str(tmp_path))
     assert told.startswith(f"error: port {port} of 127.0.0.1 cannot be listened on (Address already in use)")
-    assert "choose another --port 0" in told
+    assert told.endswith("choose another --port (0: any that is free)")
     assert refused_tune("--genes", "3") == "error: genes must be from 100 to 2,000,000, got 3"
