@@ -128,7 +128,8 @@ def _kinetic_words(settings: Settings, parameter: str) -> str:
     return (
         f"No resting level depends on {what}, so this is expression eight windows after induction was set, "
         f"for the connection at the edge of the budget. Half-lives add up to {number(response)} h; the "
-        f"slower molecule forgets in {number(math.log(2) / slower)} h, a window is {number(settings.window)} h."
+        f"slower molecule forgets in {number(math.log(2) / slower)} h. "
+        f"A window is {number(settings.window)} h."
     )
 
 
