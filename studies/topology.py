@@ -17,6 +17,7 @@ from pruning.topology import UnitLinks, force_layout, layered_layout, neighbourh
 from pruning.topology.measures import chance_degrees, degrees
 from studies.directory import check_writable
 from studies.recipes import with_recipe
+from studies.report.image_export import check_kaleido
 from studies.report.topology_page import build_topology_page
 from studies.report.topology_pictures import write_topology_pictures
 from studies.topology_analysis import Analysis, analyse
@@ -49,10 +50,17 @@ def run(config: Topology) -> Analysis:
         For anything that could not work, before any file is written.
     FloatingPointError
         If training or pruning diverged.
-    RuntimeError
-        If pictures are asked for and cannot be drawn; the report is written by then.
+    ImportError
+        If pictures are asked for and kaleido is not installed.
+    OSError
+        If no browser draws them; the report is written by then.
     """
     config.check()
+    if config.pictures:
+        try:
+            check_kaleido()
+        except RuntimeError as error:
+            raise ImportError(str(error)) from None
     console = Console()
     began = time.monotonic()
     if config.run is None:
@@ -107,7 +115,10 @@ def run(config: Topology) -> Analysis:
         write_atomically(folder / REPORT, page.encode())
         if config.pictures:
             say("drawing the pictures")
-            written += write_topology_pictures(folder / "pictures", analysis, layout, around)
+            try:
+                written += write_topology_pictures(folder / "pictures", analysis, layout, around)
+            except RuntimeError as error:  # no browser: the report is written all the same
+                raise OSError(f"{error}; {folder / REPORT} is written, without pictures") from error
     _tell(console, analysis, written, folder)
     return analysis
 

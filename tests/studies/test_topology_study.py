@@ -258,6 +258,24 @@ def test_the_command_line_ends_with_the_right_status(trained, tmp_path, capsys, 
     assert not out.exists()
 
 
+def test_pictures_need_a_browser_and_the_report_does_not(trained, tmp_path, capsys, monkeypatch):
+    call = ["topology", "--run", str(trained), "--out", str(tmp_path), "--snapshots", "1", "--no-files"]
+    call += ["--null-samples", "2", "--pictures"]
+    monkeypatch.setattr("studies.report.image_export.find_spec", lambda name: None)
+    assert main(call) == 2
+    assert "pip install 'grn-pruning[figures]'" in capsys.readouterr().err
+    monkeypatch.undo()
+    pytest.importorskip("kaleido", reason="no kaleido: pip install 'grn-pruning[figures]'")
+
+    def browserless(jobs):
+        raise RuntimeError("pictures need an installed Chromium, but none was found")
+
+    monkeypatch.setattr("studies.report.image_export._render", browserless)
+    assert main(call) == 1
+    assert "need an installed Chromium" in capsys.readouterr().err
+    assert (tmp_path / "topology" / "report.html").exists()
+
+
 def test_focus_and_hub():
     assert focus_of("blocks.0.branch:7") == ("blocks.0.branch", 7)
     for text in ("7", ":7", "conv:", "conv:-1", "conv:x"):
