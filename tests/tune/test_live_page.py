@@ -65,6 +65,7 @@ def test_start_pause_steer_fork_and_stop(page):
     page.wait_for_timeout(1500)
     assert page.inner_text("#live-state-a") == held
     assert page.is_disabled("#live-pause-a")
+    at = grown(page, "a", first)
 
     page.fill("#density", "0.4")
     page.fill("#mrna_decay", "4")
@@ -72,7 +73,7 @@ def test_start_pause_steer_fork_and_stop(page):
     page.click("#live-apply-a")
     page.click("#live-resume-a")
     told(page, "a", "training")
-    at = grown(page, "a", first + 60)
+    at = grown(page, "a", at + 40)
     assert len(curve(page, "A: rates changed")) == 1
 
     page.click("#live-fork-a")
