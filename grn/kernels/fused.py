@@ -16,7 +16,7 @@ import torch
 
 from grn.kernels import coupled, hill, separable
 from grn.kernels.chunks import run_in_chunks
-from grn.kernels.exponential import middle_weights, step_weights
+from grn.kernels.exponential import StepWeights, middle_weights, step_weights
 from grn.kernels.refine import Carried, unresolved
 from grn.kernels.steps import MOST_STEPS
 
@@ -206,9 +206,7 @@ def _kind(dtype: torch.dtype) -> str:
 def _scalar_table(
     gamma_m: float, gamma_p: float, b: float, gain: float, hours: float, steps: int, rows: int, kind: str
 ) -> Array:
-    durations = hours / (steps * 2.0 ** torch.arange(rows, dtype=torch.float64))
-    rate_m, rate_p = (torch.tensor(rate, dtype=torch.float64) for rate in (gamma_m, gamma_p))
-    weights = step_weights(rate_m, rate_p, durations)
+    durations, weights = _weights_of_rows(gamma_m, gamma_p, hours, steps, rows)
     quarter, half, full = weights.quarter, weights.half, weights.full
     induced = 1.0 - b  # h = b + (1−b)·hill: the compiled loops keep hill alone
     columns = [
@@ -226,6 +224,16 @@ def _scalar_table(
         *(quarter.protein_kept, quarter.translated, quarter.protein_made * b, quarter.protein_made * induced),
     ]
     return torch.stack([torch.as_tensor(column) for column in columns], 1).numpy().astype(kind)
+
+
+@lru_cache(maxsize=64)
+def _weights_of_rows(
+    gamma_m: float, gamma_p: float, hours: float, steps: int, rows: int
+) -> tuple[torch.Tensor, StepWeights]:
+    """Durations and weights of each row; kept apart, as they cost most and a promoter does not enter."""
+    durations = hours / (steps * 2.0 ** torch.arange(rows, dtype=torch.float64))
+    rate_m, rate_p = (torch.tensor(rate, dtype=torch.float64) for rate in (gamma_m, gamma_p))
+    return durations, step_weights(rate_m, rate_p, durations)
 
 
 class _Plan(NamedTuple):

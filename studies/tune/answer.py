@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from studies.tune.request import Request
     from studies.tune.settings import Settings
 
-SHOWN = 400  # connections of the cloud
+SHOWN = 300  # connections of the cloud
 LOWEST = -0.03  # lower end of the axes of levels
 FEWEST = 0.6  # lower end of the histogram's axis, in connections
 

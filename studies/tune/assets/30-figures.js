@@ -23,7 +23,7 @@
   };
 
   const unpacked = (value) => {
-    if (!value || !value.bdata) return value;
+    if (typeof value?.bdata !== 'string') return value; // no numbers are an empty text
     return new Float32Array(Uint8Array.from(atob(value.bdata), (letter) => letter.charCodeAt(0)).buffer);
   };
   // Connections as one path of crosses or dots, a gap after each; of one size on the screen.

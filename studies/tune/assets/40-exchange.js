@@ -55,19 +55,31 @@
     while (lately) {
       const {number, moving, answer} = lately;
       lately = null;
-      tune.mark(answer.errors);
-      if (answer.figures) {
-        good = true;
-        await tune.draw(answer.figures);
-        tune.tell(answer);
-        measure(number);
-        if (answer.rough && moving) rest = setTimeout(() => { if (!busy) ask(null); }, IDLE);
-      } else {
+      try {
+        await present(answer, number);
+      } catch (error) { // the next answer is drawn all the same
         inputs = inputs.filter((input) => input.number > number);
-        if (!good) { await tune.showDefaults(); good = true; }
+        tune.say(`The figures could not be drawn (${error.message}).`);
+        console.error(error);
+        continue;
+      }
+      if (answer.figures && answer.rough && moving) {
+        rest = setTimeout(() => { if (!busy) ask(null); }, IDLE);
       }
     }
     drawing = false;
+  };
+  const present = async (answer, number) => {
+    tune.mark(answer.errors);
+    if (answer.figures) {
+      good = true;
+      await tune.draw(answer.figures);
+      tune.tell(answer);
+      measure(number);
+      return;
+    }
+    inputs = inputs.filter((input) => input.number > number);
+    if (!good) { await tune.showDefaults(); good = true; }
   };
   const measure = (number) => {
     const done = inputs.filter((input) => input.number <= number && input.counted);
