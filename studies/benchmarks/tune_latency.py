@@ -9,14 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +19,10 @@ import torch
 import tyro
 
 from pruning.checkpoint import write_atomically
+from studies.benchmarks.tuning_page import SIZE, chromium, served
 from studies.provenance import commit, hardware, versions
 from studies.tune.controls import CONTROLS, presets
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-SIZE: Any = {"width": 1280, "height": 900}
 WARM = 3  # moves before those that count: the server compiles, the browser too
 # Moves a slider from end to end and back, as a hand does, and waits until all is drawn.
 MOVE = """async ([name, moves, gap]) => {
@@ -88,23 +80,15 @@ def run(config: TuneLatency) -> dict[str, Any]:
         If an option is refused, or there is no Chromium.
     """
     config.check()
-    path = os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        raise ValueError("no Chromium is installed: put one on PATH, or name it in BROWSER_PATH")
-    from playwright.sync_api import sync_playwright  # of the dev extra
-
     parts = []
     with (
         tempfile.TemporaryDirectory() as folder,
-        _served(config, Path(folder)) as address,
-        sync_playwright() as play,
+        chromium() as browser,
+        served(Path(folder), genes=config.genes) as server,
     ):
-        browser = play.chromium.launch(
-            executable_path=path, chromium_sandbox=False, args=["--disable-gpu", "--no-first-run"]
-        )
         page = browser.new_page(viewport=SIZE)
         for live in (False, True) if config.live else (False,):
-            page.goto(address)
+            page.goto(server.address)
             page.wait_for_selector("html[data-figures=drawn]")
             if live:
                 page.click("#live-start-a")
@@ -114,7 +98,6 @@ def run(config: TuneLatency) -> dict[str, Any]:
                 parts.append(_part(page, config, preset, live=live))
                 print(_told(parts[-1]), flush=True)
         version = browser.version
-        browser.close()
     record = {
         "study": "tune-latency",
         "config": {**asdict(config), "out": config.out.name},
@@ -169,28 +152,6 @@ def _told(part: dict[str, Any]) -> str:
         f"{drawn['percentile_95']:.0f}), on the screen after {painted['median']:.0f} ms (95 %: "
         f"{painted['percentile_95']:.0f}); load {part['load']:.1f}"
     )
-
-
-@contextmanager
-def _served(config: TuneLatency, folder: Path) -> Iterator[str]:
-    """Address of the page, served by the real command."""
-    options = ["--port", "0", "--genes", str(config.genes), "--out", str(folder)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "studies", "tune", *options],
-        env={**os.environ, "GOMP_SPINCOUNT": "0"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        found = re.search(r"http://\S+", line)
-        if found is None:
-            raise ValueError(f"the tuning page did not start; it said {line!r}")
-        yield found[0]
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
 
 
 if __name__ == "__main__":
