@@ -225,6 +225,11 @@ def test_a_narrow_screen_holds_the_page_in_either_scheme(visitor, tune_server, s
     page.wait_for_function(
         "ink => document.querySelector('#phase .js-plotly-plot')._fullLayout.font.color !== ink", arg=ink
     )
+    page.wait_for_timeout(500)  # in which Dash would draw the figures anew, empty, on an event of theirs
+    points = page.evaluate(
+        "Array.from(document.querySelectorAll('#figures .js-plotly-plot')).map(e => e.data.at(-2).x.length)"
+    )
+    assert min(points) > 0
     page.click("#settings-panel > summary")
     assert not page.is_visible("#basal")
 

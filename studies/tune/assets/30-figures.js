@@ -99,8 +99,10 @@
     resizing = setTimeout(() => { for (const name of tune.known.figures) resize(name); }, 400);
   });
 
+  // Not by relayout: its event has Dash draw the figure anew as it was before any numbers came.
   dark.addEventListener('change', () => {
-    if (ready()) for (const each of plots()) Plotly.relayout(each, {template: template()});
+    if (!ready()) return;
+    for (const each of plots()) Plotly.react(each, each.data, {...each.layout, template: template()});
   });
 
   Object.assign(tune, {draw, ready, template});
