@@ -98,7 +98,9 @@ def described(analysis: Analysis) -> dict[str, Any]:
             "seed": analysis.seed,
             "p": "rank of the value among the random graphs, two-sided; at least 2 / (samples + 1)",
             "p_student": "of the value under a normal law of which the random graphs are a sample",
-            "p_holm": "p_student with Holm's correction for all measures of the update",
+            "p_holm": "p_student (p where there is no z) with Holm's correction for all measures judged at "
+            "the update",
+            "verdict": "apart: strictly beyond every random graph and p_holm below 0.05",
         },
         "snapshots": [_described(moment) for moment in analysis.moments],
         "hub_overlaps": [asdict(one) for one in analysis.hub_overlaps],

@@ -18,7 +18,7 @@ from studies.report.topology_words import (
 )
 from studies.topology_analysis import NULL_SECONDS, Analysis
 from studies.topology_source import RecordedRun
-from studies.topology_verdicts import judge
+from studies.topology_verdicts import UNJUDGED, judge
 
 Blocks = list[str | Plot]
 DRAWN = [name for name in MEANINGS if name not in ("effective depth", "units of the largest part")]
@@ -62,7 +62,7 @@ def measure_blocks(analysis: Analysis) -> Blocks:
     )
     last = compared[-1]
     verdicts = judge(last.comparisons)
-    shown = [name for name in verdicts if not name.startswith("singular value ")]
+    shown = [name for name in verdicts if not name.startswith(UNJUDGED)]
     blocks.append(f"<h3>After step {last.links.step:,}, in words</h3>")
     blocks.append(bullets([compared_text(name, verdicts[name]) for name in shown]))
     blocks.append(f"<p>{escape(lost_text(last.snapshot, analysis.run))}</p>")
@@ -82,7 +82,7 @@ def measure_blocks(analysis: Analysis) -> Blocks:
                 "–" if c.p is None else f"{c.p:.3f}",
                 "–" if one.p_holm is None else p_text(one.p_holm).removeprefix("p = ").removeprefix("p "),
                 {"apart": "told apart", "same": "not distinguishable", "fixed": "fixed by degrees",
-                 "undefined": c.note}[one.kind],
+                 "undefined": c.note, "not judged": "not judged"}[one.kind],
             ]
         )  # fmt: skip
     blocks.append(
@@ -128,8 +128,10 @@ def method_blocks(analysis: Analysis, command: str, files: Sequence[str], notes:
         "layer. They say nothing of degrees themselves: those are held against links strewn at random.",
         f"A rank among {analysis.null_samples} random graphs cannot have a p below {least:.3f}. To judge "
         "beyond that, z is taken as that of one more draw from a normal law (Student's t), and corrected by "
-        "Holm for all measures of the update: a measure is told apart at a corrected p below 0.05. The "
-        "normal law is an assumption; --null-samples 200 needs less of it.",
+        "Holm for all measures judged at the update: a measure is told apart at a corrected p below 0.05, if "
+        "it also lies strictly beyond every random graph. Where these all have one other value there is no "
+        "z, and the rank takes its place. The normal law is an assumption; --null-samples 200 needs less of "
+        "it. Singular values of single pairs of layers are told as numbers and not judged.",
         "Updates of one run are not independent: a measure that leaves its band at every update is one "
         "finding, not many. One run was looked at: another seed may differ.",
         *notes,

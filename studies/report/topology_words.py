@@ -9,7 +9,7 @@ import numpy as np
 
 from pruning.topology.measures import Humps, Overlap, Survival, Tail
 from studies.report.aggregation import percent
-from studies.topology_verdicts import Verdict
+from studies.topology_verdicts import LEVEL, Verdict, is_beyond
 
 MEANINGS = {
     "log10 of paths": "decimal logarithm of the number of paths from input to output",
@@ -69,12 +69,19 @@ def compared_text(name: str, verdict: Verdict) -> str:
     value = figures(one.value)
     if verdict.kind == "fixed":
         return f"{head}: {value}, as in every random graph; the degrees fix it."
-    if one.z is None or verdict.p_holm is None:
-        return f"{head}: {value}, where every random graph has {figures(one.null_mean)}."
     null = f"{figures(one.null_mean)} ± {figures(one.null_std, 2)}"
-    test = f"z = {one.z:+.1f}, corrected {p_text(verdict.p_holm)}".replace("-", "−")
-    test = test.replace(" = ", "\u00a0=\u00a0").replace(" < ", "\u00a0<\u00a0")
+    tests = [] if one.z is None else [f"z = {one.z:+.1f}".replace("-", "−")]
+    if verdict.p_holm is not None:
+        tests.append(f"corrected {p_text(verdict.p_holm)}")
+    test = ", ".join(tests).replace(" = ", "\u00a0=\u00a0").replace(" < ", "\u00a0<\u00a0")
+    if verdict.kind == "not judged":
+        return f"{head}: {value}, beside the null's {null} ({', '.join([*tests, 'not judged'])})."
+    if one.z is None:
+        said = "too few random graphs to tell it apart" if verdict.kind == "same" else "told apart"
+        return f"{head}: {value}, where every random graph has {figures(one.null_mean)}: {said} ({test})."
     if verdict.kind == "same":
+        if verdict.p_holm is not None and verdict.p_holm < LEVEL and not is_beyond(one):
+            test += "; but a random graph goes as far"
         return f"{head}: {value}, not distinguishable from the null's {null} ({test})."
     side = "above" if one.value > one.null_mean else "below"
     return f"{head}: {value}, {side} the null's {null}{_share(one.value, one.null_mean)} ({test})."
@@ -95,7 +102,8 @@ def overall_text(verdicts: Mapping[str, Verdict], samples: int) -> str:
     if not tested:
         return "No measure could be held against random graphs: the degrees leave no other graph."
     text = (
-        f"Of {len(tested)} measures that {samples} random graphs with the same degrees can vary, "
+        f"Of {len(tested)} measure{'s' * (len(tested) != 1)} that {samples} random graphs with the same "
+        "degrees can vary, "
         f"{len(apart)} {'differs' if len(apart) == 1 else 'differ'} from them at the end of the run"
     )
     text += f" ({'; '.join(apart)})" if apart else ""

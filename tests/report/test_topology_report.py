@@ -25,6 +25,7 @@ from pruning.topology import (
 from pruning.topology.expression_summary import ExpressionSummary
 from pruning.topology.layers import layer_topologies
 from pruning.topology.measures import NullComparison, Spells, count_paths, power_law_tail
+from pruning.topology.measures.comparison import _compared
 from studies.networks import NetworkShape
 from studies.report.degree_figures import degree_figure
 from studies.report.measure_figures import measures_figure, z_figure
@@ -49,11 +50,12 @@ PLAY = """async () => { const plot = document.getElementById('graph-of-units');
         {mode: "immediate", transition: {duration: 0}, frame: {duration: 0, redraw: true}}); }"""
 
 
-def against(z, value=2.0, std=0.1, note="", p=0.5):
+def against(z, value=2.0, std=0.1, note="", p=2 / 21):
+    """By default a value beyond all 20 random graphs."""
     known = z is not None
     return NullComparison(
         value=value, null_mean=value - z * std if known else value, null_std=std if known else 0.0, z=z,
-        p_greater=p, p_less=p, p=p, samples=20, note=note,
+        p_greater=p / 2, p_less=1.0, p=p, samples=20, note=note,
     )  # fmt: skip
 
 
@@ -137,7 +139,41 @@ def test_verdicts_allow_for_the_number_of_measures():
     exact = judge({"alone": against(3.0)})["alone"]
     assert exact.p_student == exact.p_holm
     assert judge({"fixed": against(None, p=1.0)})["fixed"].kind == "fixed"
-    assert judge({"other": against(None, p=2 / 21)})["other"].kind == "apart"
+
+
+def compared_with(value, null):
+    return _compared(value, np.array(null, float))
+
+
+def test_a_verdict_never_says_more_than_the_random_graphs():
+    """Twenty graphs that all have 0 leave a rank p of 2 in 21; one of them that has 1 is as far as 1."""
+    constant = compared_with(1.0, [0.0] * 20)
+    assert (constant.z, constant.p) == (None, pytest.approx(2 / 21))
+    told = judge({"other": constant, "near": against(0.4)})
+    assert told["other"].kind == "same"
+    assert told["other"].p_holm == pytest.approx(2 * 2 / 21)
+    assert (
+        "every random graph has 0: too few random graphs to tell it apart (corrected p\u00a0=\u00a00.19)"
+        in (compared_text("links", told["other"]))
+    )
+    many = judge({"other": compared_with(1.0, [0.0] * 99)})["other"]
+    assert (many.kind, many.p_holm) == ("apart", pytest.approx(0.02))
+    tied = judge({"tied": compared_with(1.0, [0.0] * 19 + [1.0])})["tied"]
+    assert tied.comparison.z > 4
+    assert tied.p_holm < 0.001
+    assert tied.kind == "same"
+    assert "but a random graph goes as far" in compared_text("links", tied)
+    assert judge({"near": compared_with(1.01, [*np.linspace(-0.1, 0.1, 20)])})["near"].kind == "apart"
+
+
+def test_singular_values_of_single_blocks_are_not_judged():
+    values = {f"singular value a{k} -> b{k}": against(9.0) for k in range(30)}
+    found = judge({"clear": against(3.0), **values})
+    assert found["clear"].p_holm == found["clear"].p_student
+    last = found["singular value a0 -> b0"]
+    assert (last.kind, last.p_holm) == ("not judged", None)
+    assert last.p_student is not None
+    assert overall_text(found, 20).startswith("Of 1 measure that 20 random graphs")
 
 
 def test_sentences_agree_with_the_numbers():
