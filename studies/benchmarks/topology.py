@@ -41,7 +41,7 @@ class TopologyBenchmark:
     data: Path  # the official CSV of FER-2013
     seeds: int = 3
     null_samples: int = 99  # random graphs that every graph measured is held against
-    snapshots: int = 12  # updates measured, evenly spread
+    snapshots: int = 8  # updates measured, evenly spread
     out: Path = Path("results/topology-benchmark")  # a folder each, and records.jsonl, table.md of all
 
 
