@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,10 @@ from pruning.checkpoint import write_atomically
 from pruning.topology import UnitLinks, force_layout, layered_layout, neighbourhood
 from pruning.topology.measures import chance_degrees, degrees
 from studies.directory import check_writable
+from studies.policy_config import named_config, with_policy_config
 from studies.recipes import with_recipe
 from studies.report.image_export import check_kaleido
-from studies.report.topology_page import build_topology_page
+from studies.report.topology_page import build_topology_page, topology_sections
 from studies.report.topology_pictures import write_topology_pictures
 from studies.topology_analysis import Analysis, analyse
 from studies.topology_files import write_graphs, write_measures
@@ -93,7 +94,9 @@ def run(config: Topology) -> Analysis:
         )
         say("drawing the report")
         links = analysis.last.links
-        column, unit = strongest_hub(links) if config.focus is None else focus_of(config.focus)
+        column, unit = (
+            strongest_hub(links, recorded.groups) if config.focus is None else focus_of(config.focus)
+        )
         around = neighbourhood(
             analysis.last.snapshot,
             column,
@@ -104,10 +107,10 @@ def run(config: Topology) -> Analysis:
         layout = force_layout(links, seed=seed) if config.layout == "force" else layered_layout(links)
         written, notes = write_graphs(folder, analysis, layout, around) if config.files else ([], [])
         written = [*write_measures(folder, analysis), *written]
+        sections = topology_sections(analysis, layout=layout, around=around)
         page = build_topology_page(
             analysis,
-            layout=layout,
-            around=around,
+            sections,
             command=config.command(),
             files=[path.name for path in written],
             notes=notes,
@@ -116,16 +119,16 @@ def run(config: Topology) -> Analysis:
         if config.pictures:
             say("drawing the pictures")
             try:
-                written += write_topology_pictures(folder / "pictures", analysis, layout, around)
+                written += write_topology_pictures(folder / "pictures", sections)
             except RuntimeError as error:  # no browser: the report is written all the same
                 raise OSError(f"{error}; {folder / REPORT} is written, without pictures") from error
     _tell(console, analysis, written, folder)
     return analysis
 
 
-def strongest_hub(links: UnitLinks) -> tuple[str, int]:
+def strongest_hub(links: UnitLinks, groups: Mapping[str, int] | None = None) -> tuple[str, int]:
     """The unit with most links beyond chance, of a layer between input and output where there is one."""
-    mean, std = chance_degrees(links)
+    mean, std = chance_degrees(links, groups=groups)
     score = np.divide(degrees(links) - mean, std, out=np.full(links.nodes, -np.inf), where=std > 0)
     into, out = degrees(links, "in"), degrees(links, "out")
     between = (into > 0) & (out > 0)
@@ -191,5 +194,5 @@ def _tell(console: Console, analysis: Analysis, written: Sequence[Path], folder:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the study from the command line."""
-    defaults = with_recipe(Topology, arguments)
+    defaults = with_policy_config(with_recipe(Topology, arguments), named_config(arguments))
     run(tyro.cli(Topology, prog="python -m studies topology", args=arguments, default=defaults))

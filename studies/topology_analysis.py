@@ -113,7 +113,8 @@ def analyse(
                 f"{run.path} holds no update with masks yet: wait for one, or train again with this version"
             )
         fitting = [place for place in masked if _most_links(history, place, run.wiring) <= MOST_LINKS]
-        chosen = spread_evenly(fitting or masked[-1:], snapshots)
+        fitting = fitting or masked[-1:]
+        chosen = spread_evenly(fitting, snapshots)
         compared = _with_null(history, chosen, run.wiring, null_samples)
         moments: list[Moment] = []
         for number, place in enumerate(chosen, start=1):
@@ -138,8 +139,10 @@ def analyse(
         updates=updates,
         moments=moments,
         left_out=len(updates) - len(fitting),
-        hub_overlaps=hub_persistence(graphs),
-        hubs_first_last=hub_persistence([graphs[0], graphs[-1]])[0] if len(graphs) > 1 else None,
+        hub_overlaps=hub_persistence(graphs, groups=run.groups),
+        hubs_first_last=(
+            hub_persistence([graphs[0], graphs[-1]], groups=run.groups)[0] if len(graphs) > 1 else None
+        ),
         spells=lives if len(followed) > 1 else None,
         expression=expression,
         null_samples=null_samples,
@@ -161,16 +164,15 @@ def _packed(snapshot: TopologySnapshot) -> np.ndarray[Any, np.dtype[np.uint8]]:
 def _most_links(history: TopologyHistory, place: int, wiring: Wiring) -> int:
     """Links there can be after an update: each live gate makes one for each feed of its input, at most."""
     snapshot, _ = history.read(place, masks=False)
-    return sum(_feeds(layer, wiring) * min(layer.live, _pairs(layer)) for layer in snapshot.layers)
+    return sum(
+        _feeds(layer, wiring) * min(layer.live, layer.outputs * layer.inputs // layer.groups)
+        for layer in snapshot.layers
+    )
 
 
 def _feeds(layer: LayerTopology, wiring: Wiring) -> int:
     carried = sum(int((feed.units >= 0).sum()) for feed in wiring[layer.name])
     return -(-carried // layer.inputs)
-
-
-def _pairs(layer: LayerTopology) -> int:
-    return layer.outputs * layer.inputs // layer.groups
 
 
 def _with_null(history: TopologyHistory, chosen: list[int], wiring: Wiring, samples: int) -> set[int]:
@@ -200,12 +202,18 @@ def _measured(
         joined = unit_links(snapshot, run.joined)
         values |= _path_measures(joined)
         if found is not None:
-            found.measures.update(compare_with_null(_path_measures, joined, samples=samples, seed=seed))
+            found.measures.update(
+                compare_with_null(_path_measures, joined, samples=samples, seed=seed, groups=run.groups)
+            )
     if before is not None:
         values[OVERLAP] = link_overlap(before, links)
         if found is not None:
             found.measures[OVERLAP] = against_null(
-                lambda graph: link_overlap(before, graph), links, samples=samples, seed=seed
+                lambda graph: link_overlap(before, graph),
+                links,
+                samples=samples,
+                seed=seed,
+                groups=run.groups,
             )
     return Moment(links=links, snapshot=snapshot, measures=values, summary=found)
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
-import numpy as np
 
 from pruning.checkpoint import write_atomically
 from pruning.topology import (
@@ -23,6 +20,7 @@ from pruning.topology import (
     write_graph,
     write_graph_history,
 )
+from studies.plain_values import plain
 from studies.topology_analysis import Analysis
 from studies.topology_verdicts import judge
 
@@ -119,8 +117,8 @@ def described(analysis: Analysis) -> dict[str, Any]:
             {"step": step, **asdict(one)}
             for step, one in zip(analysis.expression.steps.tolist(), humps, strict=True)
         ]
-    plain: dict[str, Any] = _plain(document)
-    return plain
+    values: dict[str, Any] = plain(document)
+    return values
 
 
 def measure_rows(analysis: Analysis) -> list[dict[str, Any]]:
@@ -148,7 +146,7 @@ def _described(moment: Any) -> dict[str, Any]:
             "verdict": "not compared" if one is None else one.kind,
             "note": "" if one is None else one.comparison.note,
         }
-        measures[name] = _plain(row)
+        measures[name] = plain(row)
     return {
         "step": links.step,
         "epoch": links.epoch,
@@ -156,7 +154,7 @@ def _described(moment: Any) -> dict[str, Any]:
         "units": links.nodes,
         "links": len(links),
         "live_gates": moment.snapshot.live,
-        "small_world_sigma": None if moment.summary is None else _plain(moment.summary.sigma),
+        "small_world_sigma": None if moment.summary is None else plain(moment.summary.sigma),
         "measures": measures,
     }
 
@@ -175,20 +173,3 @@ def _table(rows: list[dict[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _plain(value: Any) -> Any:
-    """JSON values: arrays as lists, numbers that are not finite as null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -53,6 +53,11 @@ class RecordedRun:
     wiring_note: str = ""
 
     @property
+    def groups(self) -> dict[str, int]:
+        """Groups of the grouped convolutions by layer: random graphs keep links within them."""
+        return {layer.name: layer.groups for layer in self.layers if layer.groups > 1}
+
+    @property
     def name(self) -> str:
         """Policy, sparsity and seed; the file's place where its header tells none."""
         if "policy" not in self.facts:
@@ -159,10 +164,13 @@ def wire(
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         return chain_wiring(layers), None, f"{chain}: the network could not be followed ({error})."
     note = f"The wiring was found by following a forward pass of {shape.name}, built anew."
-    every = find_wiring(model, gates, example, mixtures="all")
-    if _pairs(every, layers) == _pairs(wiring, layers):
+    try:
+        every = find_wiring(model, gates, example, mixtures="all")
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        return wiring, None, f"{note} What its mixtures of units join could not be followed ({error})."
+    if _joined(every, layers) == _joined(wiring, layers):
         return wiring, None, note
-    if _pairs(every, layers) > MOST_PAIRS:
+    if _joined(every, layers) > MOST_PAIRS:
         return wiring, None, f"{note} Mixtures of units are spread over the inputs they reach, for paths too."
     return wiring, every, f"{note} Paths and dead ends count every pair of units that a mixture joins."
 
@@ -177,7 +185,7 @@ def _sizes(layers: tuple[LayerTopology, ...]) -> list[tuple[Any, ...]]:
     return [(one.name, one.outputs, one.inputs, one.groups, tuple(one.layout)) for one in layers]
 
 
-def _pairs(wiring: Wiring, layers: tuple[LayerTopology, ...]) -> int:
+def _joined(wiring: Wiring, layers: tuple[LayerTopology, ...]) -> int:
     """Pairs of an input's unit and an output that a wiring joins, those of several feeds counted for each."""
     return sum(
         int((feed.units >= 0).sum()) * layer.outputs // layer.groups
@@ -196,7 +204,7 @@ def _named(facts: Mapping[str, Any]) -> str:
 
 
 def _record_of(path: Path, facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The run's line among the records of its study, which lie two folders up; None where there is none."""
+    """The run's line among the records of its study, which holds ``runs/RUN``; None where there is none."""
     names = ("policy", "target_sparsity", "seed", "model", "dataset")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TornRecordWarning)

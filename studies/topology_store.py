@@ -16,6 +16,7 @@ import numpy as np
 from pruning import PruningController
 from pruning.checkpoint import write_atomically
 from pruning.topology import TopologyHistory
+from studies.plain_values import plain
 
 FILE = "topology.json"
 HISTORY = "topology.grnt"  # in a run's own folder
@@ -232,7 +233,7 @@ def write_topology(
         "frames": frames,
     }
     path = Path(directory) / FILE
-    write_atomically(path, json.dumps(document, separators=(",", ":"), default=_plain).encode())
+    write_atomically(path, json.dumps(plain(document), separators=(",", ":"), allow_nan=False).encode())
     return path
 
 
@@ -259,10 +260,3 @@ def read_topology(directory: Path) -> tuple[dict[str, Any], list[StoredSnapshot]
         raise ValueError(
             f"{path} must be a topology file written by write_topology, got {error}: delete it"
         ) from error
-
-
-def _plain(value: Any) -> Any:
-    """Numpy scalars as numbers."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"cannot store {type(value).__name__} in {FILE}")

@@ -32,6 +32,7 @@ SHOWN = {
     "largest singular value": "singular value",
     "assortativity in-in": "assortativity",
 }  # measures in the table, by their heading
+COMPARED = ("value", "null_mean", "z", "p_holm", "verdict")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +65,8 @@ def run(config: TopologyBenchmark) -> list[dict[str, Any]]:
                 )
             )
             records.append(_record(analysis, (folder / FOLDER / REPORT).stat().st_size))
-    lines = "".join(f"{json.dumps(record, allow_nan=False)}\n" for record in records)
-    write_atomically(config.out / "records.jsonl", lines.encode())
+            lines = "".join(f"{json.dumps(record, allow_nan=False)}\n" for record in records)
+            write_atomically(config.out / "records.jsonl", lines.encode())  # hours a run: none is lost
     write_atomically(config.out / "table.md", f"{markdown(records)}\n".encode())
     return records
 
@@ -89,10 +90,7 @@ def _record(analysis: Analysis, report_bytes: int) -> dict[str, Any]:
         "measures": last["measures"],
         "course": [
             {"step": one["step"], "sparsity": one["sparsity"]}
-            | {
-                name: {key: one["measures"][name][key] for key in ("value", "null_mean", "z", "p_holm")}
-                for name in SHOWN
-            }
+            | {name: {key: one["measures"][name][key] for key in COMPARED} for name in SHOWN}
             for one in found["snapshots"]
         ],
         "degrees": [
@@ -136,19 +134,20 @@ def markdown(records: Sequence[Mapping[str, Any]]) -> str:
         cells = []
         for name in SHOWN:
             one = record["measures"][name]
-            star = "\\*" if one["p_holm"] is not None and one["p_holm"] < 0.05 else ""
+            star = "\\*" if one["verdict"] == "apart" else ""
             z = "–" if one["z"] is None else f"{one['z']:+.1f}"
-            cells.append(f"{one['value']:.4g} ({z}){star}")
+            value = "–" if one["value"] is None else f"{one['value']:.4g}"
+            cells.append(f"{value} ({z}){star}")
         lives = record["lifetimes"]
         rows.append(
             (
                 record["policy"],
                 str(record["seed"]),
-                f"{record['test_accuracy']:.1%}",
+                "–" if record["test_accuracy"] is None else f"{record['test_accuracy']:.1%}",
                 f"{record['links']:,}",
                 *cells,
-                str(record["hubs"][-1]["after"]),
-                f"{lives['births'] / lives['deaths']:.1%}",
+                str(record["hubs"][-1]["after"]) if record["hubs"] else "–",
+                f"{lives['births'] / lives['deaths']:.1%}" if lives["deaths"] else "–",
             )
         )
     lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]

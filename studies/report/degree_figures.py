@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 
 import numpy as np
 import plotly.graph_objects as go
@@ -19,13 +20,17 @@ BINS = 30
 PANEL = 180  # pixels
 
 
-def degree_figure(links: UnitLinks, *, maximum_panels: int = 10) -> go.Figure:
+def degree_figure(
+    links: UnitLinks, *, groups: Mapping[str, int] | None = None, maximum_panels: int = 10
+) -> go.Figure:
     """Draw the distribution of links in and out of every layer's units, and the one that chance would give.
 
     Parameters
     ----------
     links : UnitLinks
         Of one update.
+    groups : mapping of str to int, optional
+        Groups of grouped convolutions by their column, as for `chance_degrees`.
     maximum_panels : int
         Layers and directions drawn: of more, those whose degrees spread most beyond chance.
 
@@ -34,7 +39,7 @@ def degree_figure(links: UnitLinks, *, maximum_panels: int = 10) -> go.Figure:
     ValueError
         If there are no links.
     """
-    every = degree_distributions(links)
+    every = degree_distributions(links, groups=groups)
     if not every:
         raise ValueError("degrees need a link at least, this graph has none")
     chosen = sorted(sorted(every, key=_excess, reverse=True)[:maximum_panels], key=every.index)
@@ -46,7 +51,7 @@ def degree_figure(links: UnitLinks, *, maximum_panels: int = 10) -> go.Figure:
     for place, one in enumerate(chosen):
         row, col = place // 2 + 1, place % 2 + 1
         width = max(1, -(-(one.largest + 1) // BINS))
-        chance = _chance(links, one)
+        chance = _chance(links, one, groups or {})
         size = -(-max(one.largest + 1, int(np.flatnonzero(chance > 1e-4).max(initial=0)) + 1) // width)
         observed = _binned(one.counts.astype(float), width, size)
         expected = _binned(chance, width, size) * one.counts.sum()
@@ -85,14 +90,15 @@ def _excess(one: DegreeSummary) -> float:
     return one.std / one.chance_std if one.chance_std > 0 else one.std
 
 
-def _chance(links: UnitLinks, one: DegreeSummary) -> NDArray[np.float64]:
+def _chance(links: UnitLinks, one: DegreeSummary, groups: Mapping[str, int]) -> NDArray[np.float64]:
     """Probability of each degree of a unit, were the links of its pairs of columns strewn at random."""
     found = np.ones(1)
     for block in blocks(links):
         own, other = (block.source, block.target) if one.direction == "out" else (block.target, block.source)
         if own.name == one.column:
-            pairs = own.units * other.units
-            law = hypergeom.pmf(np.arange(other.units + 1), pairs, len(block), other.units)
+            parts = groups.get(block.target.name, 1)  # a unit is linked within its group alone
+            reach = other.units // parts
+            law = hypergeom.pmf(np.arange(reach + 1), own.units * reach, len(block), reach)
             found = np.convolve(found, law)
     return np.asarray(found)
 

@@ -28,6 +28,9 @@ def measures_figure(
 ) -> go.Figure:
     """Draw one panel a measure: the graph's own value, and mean ± 2 standard deviations of the null.
 
+    The null is a band where every update has random graphs, else a bar at each that has: between them it is
+    not known.
+
     Parameters
     ----------
     steps : sequence of int
@@ -57,6 +60,7 @@ def measures_figure(
         subplot_titles=[f"{name[0].upper()}{name[1:]}" for name in names],
         vertical_spacing=46 / (PANEL * rows),
     )  # fmt: skip
+    told: set[str] = set()  # groups of the legend that a panel before shows
     for place, name in enumerate(names):
         row, col = place // COLUMNS + 1, place % COLUMNS + 1
         drawn = [
@@ -69,19 +73,26 @@ def measures_figure(
         spread = [2 * one.null_std for _, one in drawn]
         high = [m + s for m, s in zip(mean, spread, strict=True)]
         low = [m - s for m, s in zip(mean, spread, strict=True)]
+        between = [step for step in steps if at and at[0] < step < at[-1]]
+        bars = {"array": spread, "color": NEUTRAL, "thickness": 2, "width": 5}
+        group = "mean" if len(between) + 2 == len(at) else "bar"
+        if group == "mean":
+            figure.add_scatter(
+                x=[*at, *at[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=tint(NEUTRAL, 0.28),
+                mode="lines", line={"width": 0}, hoverinfo="skip", name="random graphs, mean ± 2 s.d.",
+                legendgroup="band", showlegend=group not in told, row=row, col=col,
+            )  # fmt: skip
         figure.add_scatter(
-            x=[*at, *at[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=tint(NEUTRAL, 0.28),
-            mode="lines", line={"width": 0}, hoverinfo="skip", name="random graphs, mean ± 2 s.d.",
-            legendgroup="band", showlegend=place == 0, row=row, col=col,
-        )  # fmt: skip
-        figure.add_scatter(
-            x=at, y=mean, mode="lines+markers", name="their mean", legendgroup="mean",
-            showlegend=place == 0, line={"color": NEUTRAL, "width": 1.4, "dash": "dash"},
+            x=at, y=mean, mode="lines+markers" if group == "mean" else "markers",
+            name="their mean" if group == "mean" else "random graphs, mean ± 2 s.d.", legendgroup=group,
+            error_y=bars if group == "bar" else None,
+            showlegend=group not in told and bool(at), line={"color": NEUTRAL, "width": 1.4, "dash": "dash"},
             marker={"size": 5, "color": NEUTRAL, "symbol": "line-ew-open"},
             customdata=[[one.null_std, "–" if one.z is None else f"{one.z:+.1f}"] for _, one in drawn],
             hovertemplate="step %{x:,}: random graphs %{y:.5g} ± %{customdata[0]:.2g}"
             "<br>z of the graph %{customdata[1]}<extra></extra>", row=row, col=col,
         )  # fmt: skip
+        told.update([group] if at else [])
         own = [values[k].get(name, math.nan) for k in range(len(steps))]
         figure.add_scatter(
             x=list(steps), y=[round(v, 6) if math.isfinite(v) else None for v in own], mode="lines+markers",

@@ -42,6 +42,10 @@ class Plot:
     description: str
 
 
+Blocks = list[str | Plot]
+"""HTML, already escaped, and plots."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
     """A part of the page: a heading, and blocks that are HTML (already escaped) or plots."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,11 @@ def dynamics_blocks(directory: Path, record: Mapping[str, Any]) -> list[str | Pl
     path = folder / HISTORY
     if not path.exists():
         return []
-    run = read_run(path)
     blocks: list[str | Plot] = []
     with TopologyHistory.open(path) as history:
         masked = [place for place in range(len(history)) if history.has_masks(place)]
-        if masked and sum(layer.total for layer in run.layers) <= MOST_GATES:
+        if masked and sum(layer.total for layer in history.layers) <= MOST_GATES:
+            run = read_run(path)  # builds the network: only where its flow is drawn
             links = [unit_links(history[place], run.wiring) for place in spread_evenly(masked, FRAMES)]
             if len(links[0].columns) <= MOST_COLUMNS:
                 blocks.append(flow_plot(links, possible_gates(run.layers, run.wiring, links[0])))
@@ -54,8 +55,9 @@ def dynamics_blocks(directory: Path, record: Mapping[str, Any]) -> list[str | Pl
         plots = (heatmap_plot(course), plane_plot(course), loop_plot(course))
         blocks += [plot for plot in plots if plot is not None]
     alone = len(list(Path(directory).glob(f"{RUNS}/*/{HISTORY}"))) == 1
+    command = ["python", "-m", "studies", "topology", "--run", str(directory if alone else folder)]
     blocks.append(
         "<p>The graph in full, with zooms, measures against random graphs and files for Gephi and Cytoscape: "
-        f"<code>python -m studies topology --run {escape(directory if alone else folder)}</code></p>"
+        f"<code>{escape(shlex.join(command))}</code></p>"
     )
     return blocks

@@ -11,7 +11,7 @@ from studies.report.attention_grid import attention_block
 from studies.report.class_figures import class_figure, confusion_figure
 from studies.report.class_scores import commonest_share, wilson_interval
 from studies.report.learning_curves import curve_words, learning_figure
-from studies.report.page import Plot, Section, escape
+from studies.report.page import Blocks, Plot, Section, escape
 from studies.report.run_figures import churn_figure, density_figure
 from studies.report.run_tables import (
     audit_block,
@@ -25,8 +25,6 @@ from studies.report.run_tables import (
 from studies.report.sections import bullets, method_blocks, network_blocks
 from studies.report.style import policy_style
 from studies.report.tables import costs_table, run_text
-
-Blocks = list[str | Plot]
 
 
 def run_sections(

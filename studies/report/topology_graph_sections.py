@@ -14,14 +14,13 @@ from studies.report.aggregation import percent
 from studies.report.connection_figures import layer_density_figure
 from studies.report.flow_figure import flow_figure, possible_gates
 from studies.report.graph_animation import graph_animation
-from studies.report.page import Plot, escape
+from studies.report.page import Blocks, Plot, escape
 from studies.report.topology_words import (
     figures,
 )
 from studies.report.zoom_figures import layer_graph_figure, neighbourhood_figure
 from studies.topology_analysis import Analysis
 
-Blocks = list[str | Plot]
 MOST_COLUMNS = 24  # layers and inputs that a flow is drawn of
 
 
@@ -123,7 +122,7 @@ def _focus_text(analysis: Analysis, column: str, unit: int) -> str:
         node = next(own.first for own in links.columns if own.name == column) + unit
         into, out = int((links.target == node).sum()), int((links.source == node).sum())
         counts.append(f"{into:,} links in and {out:,} out after step {links.step:,}")
-    mean, std = chance_degrees(analysis.last.links)
+    mean, std = chance_degrees(analysis.last.links, groups=analysis.run.groups)
     text = f"It has {counts[-1]}" + (f", and had {counts[0]}" if len(analysis.moments) > 1 else "")
     if std[node] > 0:
         own = int(degrees(analysis.last.links)[node])
@@ -140,14 +139,14 @@ def _density_text(analysis: Analysis) -> str:
     densities = last["layer_density"]
     dense, thin = max(densities, key=densities.get), min(densities, key=densities.get)
     text = (
-        f"{percent(1 - last['sparsity'], 1)} of all connections are live at the end, after "
-        f"{percent(1 - first['sparsity'], 1)} at the first update."
+        f"{percent(1 - last['sparsity'], 1)} of all connections are live after step {last['step']:,}, and "
+        f"{percent(1 - first['sparsity'], 1)} were after the first update."
     )
     if len(densities) > 1:
         text += (
             f" Densest is {dense} with {percent(densities[dense], 1)}, thinnest {thin} with "
-            f"{percent(densities[thin], 1)}, a ratio of "
-            f"{figures(densities[dense] / densities[thin], 2) if densities[thin] else 'no bound'}."
+            f"{percent(densities[thin], 1)}"
+            + (f", a ratio of {figures(densities[dense] / densities[thin], 2)}." if densities[thin] else ".")
         )
     empty = [name for name, value in densities.items() if not value]
     return text + (f" Empty: {', '.join(empty)}." if empty else "")

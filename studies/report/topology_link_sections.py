@@ -8,7 +8,7 @@ import numpy as np
 
 from pruning.topology.measures import chance_degrees, degrees, hubs
 from studies.report.degree_figures import degree_figure
-from studies.report.page import Plot, escape, table
+from studies.report.page import Blocks, Plot, escape, table
 from studies.report.topology_words import (
     figures,
     hubs_text,
@@ -19,8 +19,6 @@ from studies.report.turnover_figures import (
     hub_figure,
 )
 from studies.topology_analysis import Analysis
-
-Blocks = list[str | Plot]
 
 
 def degree_blocks(analysis: Analysis) -> Blocks:
@@ -57,7 +55,7 @@ def degree_blocks(analysis: Analysis) -> Blocks:
         f"<p>{escape(words)}. {escape(tails_text(found.tails))}</p>",
         Plot(
             name="degrees-of-units",
-            figure=degree_figure(links),
+            figure=degree_figure(links, groups=analysis.run.groups),
             caption="Bars: units by their number of links, at the last update measured. Line: what would be "
             "expected if as many links were strewn at random between the same layers (a null that keeps "
             "degrees has nothing to say about them). Bars far out to the right of the line are hubs.",
@@ -123,10 +121,11 @@ def _tail_cells(tail: Any) -> list[str]:
 
 def _hub_rows(analysis: Analysis) -> list[list[str]]:
     links = analysis.last.links
-    found = hubs(links)
-    times = np.sum([hubs(moment.links) for moment in analysis.moments], axis=0)
+    groups = analysis.run.groups
+    found = hubs(links, groups=groups)
+    times = np.sum([hubs(moment.links, groups=groups) for moment in analysis.moments], axis=0)
     own, into, out = degrees(links), degrees(links, "in"), degrees(links, "out")
-    mean, std = chance_degrees(links)
+    mean, std = chance_degrees(links, groups=groups)
     score = np.where(found, (own - mean) / np.where(std > 0, std, 1.0), -np.inf)
     column = links.column_of()
     rows = []

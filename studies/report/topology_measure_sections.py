@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pruning.topology import TopologySnapshot, unit_links
 from pruning.topology.measures import count_paths
 from studies.report.measure_figures import measures_figure, z_figure
-from studies.report.page import Plot, escape, table
+from studies.report.page import Blocks, Plot, escape, table
 from studies.report.sections import bullets
 from studies.report.topology_words import (
     MEANINGS,
@@ -20,7 +20,6 @@ from studies.topology_analysis import NULL_SECONDS, Analysis
 from studies.topology_source import RecordedRun
 from studies.topology_verdicts import UNJUDGED, judge
 
-Blocks = list[str | Plot]
 DRAWN = [name for name in MEANINGS if name not in ("effective depth", "units of the largest part")]
 
 
@@ -39,9 +38,7 @@ def measure_blocks(analysis: Analysis) -> Blocks:
                 [moment.comparisons for moment in moments],
                 names,
             ),
-            caption="Blue: the graph. Grey: random graphs with the same degrees, mean ± 2 standard "
-            "deviations. Only where the line leaves the band does the arrangement of links matter beyond how "
-            "many each unit has; where both coincide, the degrees say it all.",
+            caption=_band_text(analysis),
             description="Measures over training beside their random graphs.",
         ),
     ]
@@ -117,11 +114,11 @@ def method_blocks(analysis: Analysis, command: str, files: Sequence[str], notes:
     least = 2 / (analysis.null_samples + 1)
     items = [
         analysis.run.wiring_note,
-        f"{len(analysis.moments)} of {len(analysis.updates)} updates were measured, "
+        f"Of {_updates(len(analysis.updates))}, {len(analysis.moments)} measured, "
         f"{len(analysis.compared)} of them held against {analysis.null_samples} random graphs each, in "
         f"{analysis.seconds:.0f} s. Where random graphs would take more than about {NULL_SECONDS:.0f} s they "
         "are drawn at fewer updates.",
-        f"{analysis.left_out} updates were left out: without masks, or with too many links."
+        f"{_updates(analysis.left_out)} left out: without masks, or with too many links."
         if analysis.left_out
         else "",
         "The random graphs are drawn by global curveball trades, which keep every unit's links to each other "
@@ -149,15 +146,30 @@ def method_blocks(analysis: Analysis, command: str, files: Sequence[str], notes:
     return blocks
 
 
+def _updates(count: int) -> str:
+    return f"{count} update{'s were' if count != 1 else ' was'}"
+
+
 def _null_text(analysis: Analysis) -> str:
     compared, count = analysis.compared, len(analysis.moments)
     if not compared:
         return "No random graphs were drawn."
-    where = "each of them" if len(compared) == count else f"{len(compared)} of them"
+    measured = "1 update was" if count == 1 else f"{count} updates were"
+    where = "each" if len(compared) == count else f"{len(compared)} of them"
     return (
-        f"{count} updates were measured, and {where} was held against {analysis.null_samples} random graphs "
-        "with the same degrees."
-        if len(compared) == count
-        else f"{count} updates were measured, and {where} were held against {analysis.null_samples} random "
-        "graphs with the same degrees."
+        f"{measured} measured, and {where} held against {analysis.null_samples} random graphs with the same "
+        "degrees."
+    )
+
+
+def _band_text(analysis: Analysis) -> str:
+    """What the grey of the measures is: a band where all updates were compared, else a bar at some."""
+    whole = len(analysis.compared) == len(analysis.moments)
+    grey = "band" if whole and len(analysis.moments) > 1 else "bar"
+    at = "" if whole else f", at the {len(analysis.compared)} updates for which some were drawn"
+    between = "" if whole else " Between the bars nothing was compared."
+    return (
+        f"Blue: the graph. Grey: random graphs with the same degrees, mean ± 2 standard deviations{at}. Only "
+        f"where the line leaves the {grey} does the arrangement of links matter beyond how many each unit "
+        f"has; where both coincide, the degrees say it all.{between}"
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import networkx as nx
 
 from pruning.topology import Layout
-from studies.report.page import Plot, Section, escape, render_page
+from studies.report.page import Blocks, Section, escape, render_page
 from studies.report.tables import run_text
 from studies.report.topology_graph_sections import density_blocks, graph_blocks
 from studies.report.topology_link_sections import degree_blocks, hub_blocks
@@ -17,14 +17,35 @@ from studies.report.topology_words import hubs_text, humps_text, overall_text
 from studies.topology_analysis import Analysis
 from studies.topology_verdicts import judge
 
-Blocks = list[str | Plot]
+
+def topology_sections(analysis: Analysis, *, layout: Layout, around: nx.MultiDiGraph) -> list[Section]:
+    """Return what the page shows, with every figure, which the pictures are drawn from too.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        Of one recorded run.
+    layout : Layout
+        Of all units.
+    around : networkx.MultiDiGraph
+        From :func:`pruning.topology.neighbourhood`.
+    """
+    named: list[tuple[str, str, Blocks]] = [
+        ("graph", "The graph", graph_blocks(analysis, layout, around)),
+        ("density", "Density by layer", density_blocks(analysis)),
+        ("degrees", "Links of single units", degree_blocks(analysis)),
+        ("hubs", "Hubs", hub_blocks(analysis)),
+        ("measures", "Measures against chance", measure_blocks(analysis)),
+        ("turnover", "Births, deaths, lifetimes", turnover_blocks(analysis)),
+        ("expression", "Expression", expression_blocks(analysis)),
+    ]
+    return [Section(name=n, heading=heading, blocks=blocks) for n, heading, blocks in named if blocks]
 
 
 def build_topology_page(
     analysis: Analysis,
+    sections: Sequence[Section],
     *,
-    layout: Layout,
-    around: nx.MultiDiGraph,
     command: str = "",
     files: Sequence[str] = (),
     notes: Sequence[str] = (),
@@ -35,31 +56,24 @@ def build_topology_page(
     ----------
     analysis : Analysis
         Of one recorded run.
-    layout : Layout
-        Of all units.
-    around : networkx.MultiDiGraph
-        From :func:`pruning.topology.neighbourhood`.
+    sections : sequence of Section
+        From `topology_sections`; how it was measured is added.
     command : str
         That makes the page again.
     files, notes : sequence of str
         Names of the files written beside it, and what was left out of them.
     """
     facts = analysis.run.facts
-    named: list[tuple[str, str, Blocks]] = [
-        ("graph", "The graph", graph_blocks(analysis, layout, around)),
-        ("density", "Density by layer", density_blocks(analysis)),
-        ("degrees", "Links of single units", degree_blocks(analysis)),
-        ("hubs", "Hubs", hub_blocks(analysis)),
-        ("measures", "Measures against chance", measure_blocks(analysis)),
-        ("turnover", "Births, deaths, lifetimes", turnover_blocks(analysis)),
-        ("expression", "Expression", expression_blocks(analysis)),
-        ("method", "How it was measured", method_blocks(analysis, command, files, notes)),
-    ]
+    method = Section(
+        name="method",
+        heading="How it was measured",
+        blocks=method_blocks(analysis, command, files, notes),
+    )
     return render_page(
         title=f"Topology: {facts.get('model', 'network')} on {facts.get('dataset', 'unknown data')}",
         subtitle=_subtitle(analysis),
         introduction=_introduction(analysis),
-        sections=[Section(name=n, heading=heading, blocks=blocks) for n, heading, blocks in named if blocks],
+        sections=[*sections, method],
         footer=f"Made from {analysis.run.path.name} by python -m studies topology.",
     )
 
@@ -84,7 +98,7 @@ def _introduction(analysis: Analysis) -> str:
     )
     sentences = []
     if last.summary is not None:
-        sentences.append(overall_text(judge(last.comparisons), analysis.null_samples))
+        sentences.append(overall_text(judge(last.comparisons), analysis.null_samples, last.links.step))
     sentences.append(hubs_text(analysis.hubs_first_last))
     course = analysis.expression
     humps = course.humps() if course is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from studies.report.aggregation import percent
 from studies.report.expression_blocks import heatmap_plot, histogram_plot, loop_plot, plane_plot
-from studies.report.page import Plot, escape
+from studies.report.page import Blocks, Plot, escape
 from studies.report.topology_words import (
     lifetimes_text,
 )
@@ -16,8 +16,6 @@ from studies.report.turnover_figures import (
 )
 from studies.topology_analysis import Analysis
 
-Blocks = list[str | Plot]
-
 
 def turnover_blocks(analysis: Analysis) -> Blocks:
     """Births, deaths, churn and lifetime curves."""
@@ -25,7 +23,9 @@ def turnover_blocks(analysis: Analysis) -> Blocks:
     born, died = (sum(update[name] for update in updates) for name in ("born", "died"))
     blocks: Blocks = [
         f"<p>{died:,} times a connection was silenced and {born:,} times one was restored: "
-        f"{percent(born / died, 1) if died else 'no'} as many births as deaths.</p>",
+        f"{percent(born / died, 1)} as many births as deaths.</p>"
+        if died
+        else f"<p>No connection was silenced, and {born:,} times one was restored.</p>",
         Plot(
             name="births",
             figure=births_figure(updates),
@@ -38,10 +38,7 @@ def turnover_blocks(analysis: Analysis) -> Blocks:
     curves = survival_curves(lives) if lives is not None else {}
     if lives is None or not curves:
         return blocks
-    watched = float(lives.steps[-1] - lives.steps[0])
-    said = [
-        lifetimes_text(COHORTS[cohort][0], curve, blind, watched) for cohort, (curve, blind) in curves.items()
-    ]
+    said = [lifetimes_text(COHORTS[cohort][0], *found) for cohort, found in curves.items()]
     if "born" not in curves:
         said.append("No connection was restored, so there is no lifetime of one to tell.")
     if len(lives.steps) < len(updates):
@@ -50,9 +47,10 @@ def turnover_blocks(analysis: Analysis) -> Blocks:
         f"<p>{escape(' '.join(said))}</p>",
         Plot(
             name="lifetimes",
-            figure=lifetime_figure(curves, watched),
+            figure=lifetime_figure(curves),
             caption="Kaplan-Meier curves with 95 % intervals: the share of connections that outlive each "
-            "age. Those still live at the end count as outliving what was seen of them. The dotted lines "
+            "age, up to the longest time for which one was watched. Those still live when last seen count as "
+            "outliving what was seen of them. The dotted lines "
             "have as many deaths at each update, dealt out without regard to age: a solid line that falls "
             "faster and then flattens tells that young connections die and old ones stay.",
             description=" ".join(said),

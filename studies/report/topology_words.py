@@ -94,8 +94,8 @@ def _share(value: float, null: float) -> str:
     return f", by {percent(share, 1 if share < 0.1 else 0)}" if share >= 0.0005 else ", by less than 0.1 %"
 
 
-def overall_text(verdicts: Mapping[str, Verdict], samples: int) -> str:
-    """Say of how many measures the null can be told apart, and which are not."""
+def overall_text(verdicts: Mapping[str, Verdict], samples: int, step: int) -> str:
+    """Say from how many measures of the graph after a step the null can be told apart."""
     tested = [name for name, one in verdicts.items() if one.kind in ("apart", "same")]
     apart = [name for name in tested if verdicts[name].kind == "apart"]
     same = [name for name in tested if verdicts[name].kind == "same"]
@@ -104,7 +104,7 @@ def overall_text(verdicts: Mapping[str, Verdict], samples: int) -> str:
     text = (
         f"Of {len(tested)} measure{'s' * (len(tested) != 1)} that {samples} random graphs with the same "
         "degrees can vary, "
-        f"{len(apart)} {'differs' if len(apart) == 1 else 'differ'} from them at the end of the run"
+        f"{len(apart)} {'differs' if len(apart) == 1 else 'differ'} from them after step {step:,}"
     )
     text += f" ({'; '.join(apart)})" if apart else ""
     return f"{text}, and {len(same)} cannot be told from them."
@@ -152,12 +152,12 @@ def lifetimes_text(name: str, curve: Survival, blind: Survival, watched: float) 
     """Compare a lifetime curve with deaths that strike without regard to age.
 
     The comparison is made at the last age at which some had died and some lived on, where the curve has an
-    interval.
+    interval. ``watched`` is the longest time for which one of these connections was seen.
     """
     half = curve.median
     text = f"Of the connections {name}, "
     text += (
-        f"more than half outlive the {figures(watched)} steps watched"
+        f"more than half outlive {figures(watched)} steps, the longest that any was watched"
         if math.isinf(half)
         else f"half are silenced within {figures(half)} steps"
     )
@@ -182,23 +182,24 @@ def lifetimes_text(name: str, curve: Survival, blind: Survival, watched: float) 
 
 
 def humps_text(humps: Sequence[Humps], steps: Sequence[int]) -> str:
-    """Say whether expression has one hump or two, and since when."""
+    """Say whether expression has one hump or two after the last update read, and since when."""
     last = humps[-1]
+    after = f"After step {steps[-1]:,}"
     parted = np.array([one.bimodal for one in humps])
     if not last.bimodal:
-        seen = f" (it had two at {int(parted.sum())} of {len(parted)} updates)" if parted.any() else ""
+        seen = f" (it had two at {int(parted.sum())} of {len(parted)} updates read)" if parted.any() else ""
         return (
-            f"At the end the expression of all connections has one hump, at "
+            f"{after} the expression of all connections has one hump, at "
             f"{figures(last.modes[0], 2)}{seen}: "
             "no sign of two states."
             if len(last.modes) == 1
-            else "At the end the expression of all connections has no two humps that can be told apart"
+            else f"{after} the expression of all connections has no two humps that can be told apart"
             f" (depth of the valley {last.depth:.2f}, {last.significance:.1f} standard deviations){seen}."
         )
     since = steps[len(parted) - int(np.argmin(parted[::-1]))] if not parted.all() else steps[0]
     return (
-        f"Expression has two humps at the end, at {figures(last.modes[0], 2)} and "
+        f"{after} expression has two humps, at {figures(last.modes[0], 2)} and "
         f"{figures(last.modes[1], 2)}, with {percent(last.minor_share, 1)} of the connections on the smaller "
         f"side of the valley (its depth is {percent(last.depth, 0)}, {figures(last.significance, 3)} "
-        f"standard deviations of the counts), and has had them at every update since step {since:,}."
+        f"standard deviations of the counts), and has had them at every update read since step {since:,}."
     )

@@ -56,28 +56,37 @@ def births_figure(updates: Sequence[Mapping[str, Any]]) -> go.Figure:
     return figure
 
 
-def survival_curves(spells: Spells) -> dict[str, tuple[Survival, Survival]]:
-    """Kaplan-Meier curves of each cohort that has members, and the same were deaths blind to age."""
+def survival_curves(spells: Spells) -> dict[str, tuple[Survival, Survival, float]]:
+    """Lifetimes of each cohort that has members.
+
+    Returns
+    -------
+    dict of str to (Survival, Survival, float)
+        The Kaplan-Meier curve, the same were deaths blind to age, and the longest time in optimizer steps
+        for which a member was seen, beyond which neither says anything.
+    """
     found = {}
     cohorts: tuple[Any, ...] = tuple(COHORTS)
     for cohort in cohorts:
-        if len(spells.durations(cohort)[0]):
+        durations = spells.durations(cohort)
+        if len(durations[0]):
             found[cohort] = (
-                kaplan_meier(*spells.durations(cohort)),
+                kaplan_meier(*durations),
                 kaplan_meier(*spells.memoryless(cohort)),
+                float(durations[0].max()),
             )
     return found
 
 
-def lifetime_figure(curves: Mapping[str, tuple[Survival, Survival]], watched: float) -> go.Figure:
+def lifetime_figure(curves: Mapping[str, tuple[Survival, Survival, float]]) -> go.Figure:
     """Draw the share of connections that outlive each age, with its interval and the null without memory.
+
+    Each curve ends at the longest time for which one of its connections was seen.
 
     Parameters
     ----------
     curves : mapping
         From `survival_curves`.
-    watched : float
-        Optimizer steps from the first update to the last.
 
     Raises
     ------
@@ -87,7 +96,7 @@ def lifetime_figure(curves: Mapping[str, tuple[Survival, Survival]], watched: fl
     if not curves:
         raise ValueError("a lifetime figure needs a cohort with members, got none")
     figure = new_figure("How long connections live", height=440)
-    for cohort, (curve, blind) in curves.items():
+    for cohort, (curve, blind, watched) in curves.items():
         name, color = COHORTS[cohort]
         low, high = curve.interval()
         x, lower, upper = (_steps(curve.times, part, watched) for part in (curve.survival, low, high))
@@ -95,7 +104,7 @@ def lifetime_figure(curves: Mapping[str, tuple[Survival, Survival]], watched: fl
             x=[*lower[0], *upper[0][::-1]], y=[*lower[1], *upper[1][::-1]], fill="toself", mode="lines",
             fillcolor=tint(color, 0.2), line={"width": 0}, hoverinfo="skip", showlegend=False,
         )  # fmt: skip
-        censored = f", {curve.censored:,.0f} still live at the end" if curve.censored else ""
+        censored = f", {curve.censored:,.0f} still live when last seen" if curve.censored else ""
         figure.add_scatter(
             x=x[0], y=x[1], mode="lines", name=f"{name}{censored}", line={"color": color, "width": 2.2},
             hovertemplate=f"{name}: %{{y:.1f}} % live longer than %{{x:,.0f}} steps<extra></extra>",
@@ -158,6 +167,7 @@ def hub_figure(steps: Sequence[int], overlaps: Sequence[Overlap]) -> go.Figure:
 
 def _steps(times: Any, values: Any, end: float) -> tuple[list[float], list[float]]:
     """Corners of a step function that begins at 1 and lasts to the end, in percent."""
-    x = np.concatenate([[0.0], np.repeat(times, 2), [max(end, times[-1] if len(times) else 0.0)]])
-    y = np.repeat(np.concatenate([[1.0], values]), 2)
+    seen = int(np.searchsorted(times, end, side="right"))
+    x = np.concatenate([[0.0], np.repeat(times[:seen], 2), [end]])
+    y = np.repeat(np.concatenate([[1.0], values[:seen]]), 2)
     return x.tolist(), np.round(100 * y, 3).tolist()

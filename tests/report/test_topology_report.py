@@ -5,6 +5,7 @@ import math
 import os
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from pruning.topology import (
     TopologyHistory,
     UnitLinks,
     choose_sample,
+    find_wiring,
     layer_graph,
     layered_layout,
     neighbourhood,
@@ -29,7 +31,9 @@ from pruning.topology.measures.comparison import _compared
 from studies.networks import NetworkShape
 from studies.report.degree_figures import degree_figure
 from studies.report.measure_figures import measures_figure, z_figure
-from studies.report.topology_page import build_topology_page
+from studies.report.topology_graph_sections import density_blocks
+from studies.report.topology_page import build_topology_page, topology_sections
+from studies.report.topology_time_sections import turnover_blocks
 from studies.report.topology_words import (
     compared_text,
     humps_text,
@@ -121,7 +125,8 @@ def page_of(path, **options):
     analysis = analyse(read_run(path), **{"snapshots": 3, "null_samples": 2, **options})
     last = analysis.last
     around = neighbourhood(last.snapshot, "fc0", 0, wiring=analysis.run.wiring)
-    return analysis, build_topology_page(analysis, layout=layered_layout(last.links), around=around)
+    sections = topology_sections(analysis, layout=layered_layout(last.links), around=around)
+    return analysis, build_topology_page(analysis, sections)
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +178,7 @@ def test_singular_values_of_single_blocks_are_not_judged():
     last = found["singular value a0 -> b0"]
     assert (last.kind, last.p_holm) == ("not judged", None)
     assert last.p_student is not None
-    assert overall_text(found, 20).startswith("Of 1 measure that 20 random graphs")
+    assert overall_text(found, 20, 5).startswith("Of 1 measure that 20 random graphs")
 
 
 def test_sentences_agree_with_the_numbers():
@@ -183,9 +188,9 @@ def test_sentences_agree_with_the_numbers():
     same = compared_text("mean distance", found["mean distance"])
     assert "not distinguishable from the null's 1.96 ± 0.1" in same
     assert "z\u00a0=\u00a0+0.4" in same
-    assert overall_text(found, 20) == (
-        "Of 2 measures that 20 random graphs with the same degrees can vary, 1 differs from them at the end "
-        "of the run (modularity), and 1 cannot be told from them."
+    assert overall_text(found, 20, 1200) == (
+        "Of 2 measures that 20 random graphs with the same degrees can vary, 1 differs from them after step "
+        "1,200 (modularity), and 1 cannot be told from them."
     )
     fixed = judge({"paths": against(None, value=32.0, note="all random graphs have its value", p=1.0)})
     assert compared_text("paths", fixed["paths"]) == (
@@ -229,7 +234,8 @@ def test_humps_are_told_since_they_parted(small):
     assert humps[-1].bimodal
     assert words in page
     first = next(k for k in range(len(humps)) if all(one.bimodal for one in humps[k:]))
-    assert words.endswith(f"since step {course.steps[first]:,}.")
+    assert words.startswith("After step 60 expression has two humps")
+    assert words.endswith(f"every update read since step {course.steps[first]:,}.")
 
 
 def test_panels_show_values_and_bands():
@@ -237,12 +243,20 @@ def test_panels_show_values_and_bands():
     values = [{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": math.nan}, {"a": 5.0, "b": 6.0}]
     nulls = [{"a": against(1.0, value=1.0, std=0.5)}, {}, {"a": against(-8.0, value=5.0, std=0.25)}]
     figure = measures_figure(steps, values, nulls, ["a", "b"])
-    band, mean, own = figure.data[:3]
+    bars, own = figure.data[:2]
     assert list(own.x) == steps
     assert list(own.y) == [1.0, 3.0, 5.0]
-    assert list(mean.y) == [0.5, 7.0]
-    assert list(band.y) == [1.5, 7.5, 6.5, -0.5]  # mean ± 2 s.d., there and back
-    assert figure.data[5].y[1] is None
+    # Nothing is drawn at step 20, of which no random graph tells.
+    assert bars.mode == "markers"
+    assert list(bars.x) == [10, 30]
+    assert list(bars.y) == [0.5, 7.0]
+    assert list(bars.error_y.array) == [1.0, 0.5]
+    assert not any(trace.fill for trace in figure.data)
+    assert figure.data[3].y[1] is None
+    every = [nulls[0], {"a": against(0.0, value=3.0, std=0.5)}, nulls[2]]
+    band, mean = measures_figure(steps, values, every, ["a"]).data[:2]
+    assert list(mean.y) == [0.5, 3.0, 7.0]
+    assert list(band.y) == [1.5, 4.0, 7.5, 6.5, 2.0, -0.5]  # mean ± 2 s.d., there and back
     table = z_figure(steps, nulls, ["a", "b"]).data[0]
     assert list(table.x) == [10, 30]
     assert table.z[0][0] == 1.0
@@ -276,17 +290,77 @@ def test_lifetimes_are_compared_where_some_have_died_and_some_live():
     )  # fmt: skip
     curves = survival_curves(lives)
     assert list(curves) == ["initial"]
-    words = lifetimes_text("live at the first update", *curves["initial"], 30.0)
+    words = lifetimes_text("live at the first update", *curves["initial"])
     assert words.startswith(
         "Of the connections live at the first update, half are silenced within 10 steps; 9.0 %"
     )
-    figure = lifetime_figure(curves, 30.0)
+    figure = lifetime_figure(curves)
     solid = figure.data[1]
     assert solid.y[-1] == 9.0
     assert solid.x[-1] == 30.0
-    assert "9 still live at the end" in solid.name
+    assert "9 still live when last seen" in solid.name
     with pytest.raises(ValueError, match="got none"):
-        lifetime_figure({}, 1.0)
+        lifetime_figure({})
+
+
+def test_lifetimes_end_where_the_longest_watch_does():
+    """Of 40 steps watched, those born at step 20 can have been seen for 20 at most."""
+    ended = np.zeros((5, 5), np.int64)
+    ended[0, 1] = 50
+    ended[2, 3] = 3
+    lives = Spells(
+        steps=np.arange(0, 50, 10), ended=ended, lasting=np.array([50, 0, 7, 0, 0]),
+        live=np.array([100, 50, 60, 57, 57]), gates=200,
+    )  # fmt: skip
+    curves = survival_curves(lives)
+    assert {cohort: found[2] for cohort, found in curves.items()} == {"initial": 40.0, "born": 20.0}
+    figure = lifetime_figure(curves)
+    ends = {trace.name.split(",")[0]: max(trace.x) for trace in figure.data if trace.name}
+    assert ends == {"live at the first update": 40.0, "born later": 20.0}
+    assert all(max(trace.x) == 20.0 for trace in figure.data[3:])  # interval and null as well
+    words = lifetimes_text("born later", *curves["born"])
+    assert "more than half outlive 20 steps, the longest that any was watched" in words
+
+
+def test_chance_keeps_links_within_the_groups():
+    """Four units to four in two groups: a unit has two partners, not four."""
+    columns = (Column(name="a", units=4, first=0), Column(name="b", units=4, first=4))
+    source, target = np.array([0, 1, 2, 3]), np.array([4, 4, 6, 7])
+    links = UnitLinks(columns=columns, source=source, target=target, gates=np.ones(4, int))
+    line = degree_figure(links, groups={"b": 2}).data[1]
+    # 4 links on 8 pairs, 2 of them of a unit: hypergeometric, of 4 units
+    assert list(line.y) == pytest.approx([4 * 15 / 70, 4 * 40 / 70, 4 * 15 / 70], abs=1e-3)
+    free = degree_figure(links).data[1]
+    assert free.y[0] != pytest.approx(4 * 15 / 70, abs=1e-2)
+
+
+def test_what_mixtures_join_may_fail_and_the_wiring_stands(monkeypatch):
+    shape = {"kind": "vit-tiny", "classes": 3, "image_size": 8, "width": 6, "patch_size": 4, "depth": 1}
+    gates = Gates(NetworkShape(**shape).build(0))
+    layers = layer_topologies(gates, [0] * len(gates.layers))
+
+    def refused(model, gates, example, mixtures="one"):
+        if mixtures == "all":
+            raise ValueError("too wide to follow")
+        return find_wiring(model, gates, example)
+
+    monkeypatch.setattr("studies.topology_source.find_wiring", refused)
+    wiring, joined, note = wire(layers, shape, "weight")
+    assert joined is None
+    assert "following a forward pass" in note
+    assert "could not be followed (too wide to follow)" in note
+    assert wiring.keys() == {layer.name for layer in layers}
+
+
+def test_a_run_without_deaths_is_told_without_a_ratio(small):
+    _, analysis, _ = small
+    still = [{**update, "died": 0, "born": 2} for update in analysis.updates]
+    assert turnover_blocks(replace(analysis, updates=still))[0] == (
+        "<p>No connection was silenced, and 12 times one was restored.</p>"
+    )
+    empty = {**still[-1], "layer_density": {"fc0": 0.5, "fc1": 0.0}}
+    said = density_blocks(replace(analysis, updates=[*still[:-1], empty]))[0]
+    assert "thinnest fc1 with 0.0 %. Empty: fc1." in said.replace("\u202f", " ").replace("\u00a0", " ")
 
 
 def test_births_and_hubs_refuse_nothing_to_draw():

@@ -2,20 +2,26 @@
 
 import csv
 import json
+import shlex
 import shutil
+from dataclasses import asdict, replace
 from xml.etree import ElementTree
 
 import networkx as nx
 import numpy as np
 import pytest
 
+from pruning import ExpressionGating
 from pruning.topology import TopologyHistory, chain_wiring, unit_links
 from pruning.topology.measures import find_humps_of_histogram, hub_persistence, link_overlap, summary
 from studies import topology
 from studies.__main__ import main
+from studies.benchmarks.topology import SHOWN, markdown
 from studies.compare import Compare
 from studies.compare import run as run_compare
+from studies.policy_config import write_policy_config
 from studies.records import read_records
+from studies.report.run_dynamics import dynamics_blocks
 from studies.topology import run as run_topology
 from studies.topology import strongest_hub
 from studies.topology_analysis import OVERLAP, analyse
@@ -281,3 +287,53 @@ def test_focus_and_hub():
     for text in ("7", ":7", "conv:", "conv:-1", "conv:x"):
         with pytest.raises(ValueError, match="LAYER:UNIT"):
             focus_of(text)
+
+
+def test_a_file_of_rates_is_read_as_in_training(tmp_path, monkeypatch):
+    path = tmp_path / "policy.json"
+    write_policy_config(path, ExpressionGating(autoactivation=3.0))
+    taken = []
+    monkeypatch.setattr(topology, "run", taken.append)
+    topology.main(["--policy-config", str(path), "--data", "digits"])
+    assert taken[0].policy_config == path
+    assert taken[0].autoactivation == 3.0
+    taken[0].check()
+    assert taken[0].training().autoactivation == 3.0
+
+
+def test_groups_of_a_run_are_those_of_its_grouped_layers(trained):
+    run = read_run(find_history(trained))
+    assert run.groups == {}
+    first = replace(run.layers[0], groups=4)
+    assert replace(run, layers=(first, *run.layers[1:])).groups == {first.name: 4}
+
+
+def test_one_update_measured_all_the_same_is_not_left_out(trained, monkeypatch):
+    monkeypatch.setattr("studies.topology_analysis.MOST_LINKS", 0)
+    analysis = analyse(read_run(find_history(trained)), snapshots=6, null_samples=2)
+    assert len(analysis.moments) == 1
+    assert analysis.left_out == len(analysis.updates) - 1
+
+
+def test_pictures_of_a_study_need_no_network_that_is_too_large(trained, monkeypatch):
+    [record] = [asdict(one) for one in read_records(trained / "records.jsonl")]
+    monkeypatch.setattr("studies.report.run_dynamics.MOST_GATES", 10)
+
+    def never(path):
+        raise AssertionError("the network was built")
+
+    monkeypatch.setattr("studies.report.run_dynamics.read_run", never)
+    blocks = dynamics_blocks(trained, record)
+    assert f"--run {shlex.quote(str(trained))}</code>" in blocks[-1]
+
+
+def test_the_benchmark_tells_runs_without_accuracy_or_deaths():
+    one = {"value": 2.0, "z": 5.0, "p_holm": 0.001, "verdict": "same"}
+    record = {
+        "policy": "magnitude", "seed": 0, "test_accuracy": None, "links": 7, "hubs": [],
+        "lifetimes": {"births": 0, "deaths": 0},
+        "measures": {**dict.fromkeys(SHOWN, one), "modularity": {**one, "verdict": "apart"}},
+    }  # fmt: skip
+    line = markdown([record]).splitlines()[-1]
+    assert line.startswith("| magnitude | 0 | – | 7 | 2 (+5.0) | 2 (+5.0)\\* | 2 (+5.0) |")
+    assert line.endswith("| – | – |")
