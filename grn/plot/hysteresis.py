@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 POINTS = 240  # of a branch
+NARROW = 34  # letters of a line of the note, which a phone shows beside the axis
 ROUND = (1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)  # of a decade, labelled on a short axis
 
 
@@ -160,8 +162,9 @@ def _single(figure: go.Figure, promoter: Promoter, low: float, high: float) -> N
         if math.isfinite(least)
         else "none has two, whatever the autoactivation: n is too small for the leak b"
     )
+    said = f"One resting level at every induction, so no memory beyond the decay times: {why}."
     figure.add_annotation(
-        text=f"One resting level at every induction, so no memory<br>beyond the decay times: {why}.",
+        text="<br>".join(textwrap.wrap(said, NARROW)),
         xref="paper", yref="paper", x=0.02, y=0.97, xanchor="left", yanchor="top", align="left",
         font={"size": 13}, bgcolor=BOX, borderpad=4,
     )  # fmt: skip

@@ -81,12 +81,13 @@ def flow_figure(
     figure.add_trace(pictures[-1])
     unit = "share of the gates that lead to a layer" if measure == "share" else "gates"
     figure.update_layout(
-        margin={"t": 96, "l": 24, "r": 24, "b": 24},
+        margin={"t": 106, "l": 24, "r": 24, "b": 24},
         annotations=[
             {
-                "text": f"<b style='color:{BLUE}'>■</b> live   <b style='color:#c9cdd2'>■</b> silenced   "
-                f"(width: {unit})",
-                "xref": "paper", "yref": "paper", "x": 0, "y": 1, "yshift": 30, "xanchor": "left",
+                "text": f"<b style='color:{BLUE}'>■</b> live   <b style='color:#c9cdd2'>■</b> silenced"
+                f"<br>width: {unit}",
+                "xref": "paper", "yref": "paper", "x": 0, "y": 1, "yshift": 44, "xanchor": "left",
+                "align": "left",
             }
         ],
     )  # fmt: skip

@@ -35,7 +35,8 @@ a:focus-visible, [tabindex]:focus-visible, summary:focus-visible, button:focus-v
   margin: 1rem 0; max-width: none; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--quiet); padding-bottom: .4rem; font-size: .9rem; }
+caption { text-align: left; color: var(--quiet); padding-bottom: .4rem; font-size: .9rem;
+  position: sticky; left: 0; max-width: min(46rem, calc(100vw - 2.5rem)); }
 th, td { padding: .35rem 0 .35rem 1.1rem; text-align: right; border-bottom: 1px solid var(--line);
   vertical-align: top; white-space: nowrap; }
 thead th { border-bottom: 2px solid var(--line); font-weight: 600; vertical-align: bottom; }
