@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from studies.benchmarks import engine_table, fit_gsd, recipes
+from studies.benchmarks import engine_table, fit_gsd, recipes, tuning_table
 from studies.benchmarks import networks as network_benchmark
+from studies.benchmarks import topology as topology_benchmark
 from studies.report.build import load_records
 from studies.report.markdown import results_markdown
 
@@ -117,3 +118,21 @@ def test_the_page_of_data_quotes_the_audit():
     changed = found["copies"]["validation"]["near"] + found["copies"]["validation"]["mirrored"]
     share = changed / found["samples"]["validation"]
     assert f"Of the validation part, {share:.0%}".replace("%", " %") in page
+
+
+def test_the_page_of_tuning_quotes_its_benchmarks():
+    folder = ROOT / "docs" / "results" / "tuning"
+    latency, soak = (json.loads((folder / f"{name}.json").read_text()) for name in ("latency", "soak"))
+    assert not any(record["commit"].endswith("-dirty") for record in (latency, soak))
+    assert quoted("docs/tuning.md", "tuning", "benchmark") == tuning_table.markdown(latency, soak)
+    for part in latency["parts"]:  # what the page promises
+        assert part["drawn"]["median"] < 100
+        assert part["drawn"]["percentile_95"] < 250
+
+
+def test_the_page_of_topology_quotes_its_benchmark():
+    lines = (ROOT / "docs/results/topology/records.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert not any(f"{record['commit']}{record['trained_at']}".count("dirty") for record in records)
+    assert all(record["report_bytes"] < 15e6 for record in records)
+    assert quoted("docs/topology.md", "topology", "benchmark") == topology_benchmark.markdown(records)

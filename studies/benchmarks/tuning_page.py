@@ -71,6 +71,11 @@ def served(folder: Path, *, genes: int) -> Iterator[Served]:
             page.stop()
 
 
+def chromium_path() -> str | None:
+    """Where an installed Chromium is: named in BROWSER_PATH, or on PATH; None without one."""
+    return os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
 @contextmanager
 def chromium() -> Iterator[Any]:
     """Open a browser without a GPU.
@@ -80,7 +85,7 @@ def chromium() -> Iterator[Any]:
     ValueError
         If none is installed.
     """
-    path = os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    path = chromium_path()
     if path is None:
         raise ValueError("no Chromium is installed: put one on PATH, or name it in BROWSER_PATH")
     from playwright.sync_api import sync_playwright  # of the dev extra
