@@ -1,4 +1,4 @@
-"""The tuning page in use for some minutes: no error in the browser, no growing memory, runs saved at the end."""
+"""The tuning page in use for minutes: no error in the browser, no growing memory, runs saved at the end."""
 
 import importlib.util
 import json
