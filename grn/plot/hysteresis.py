@@ -105,8 +105,8 @@ def hysteresis_loop(
         mark_genes(figure, *genes, window, (low, high), maximum_points)
     c = f", c = {number(cooperation)} at r = {number(neighbourhood)}" if cooperation else ""
     figure.update_xaxes(
-        title_text=f"induction S/K (importance over threshold; n = {number(kinetics.hill_coefficient)}, "
-        f"a = {number(autoactivation)}{c})",
+        title_text="induction S/K, importance over threshold<br>"
+        f"(n = {number(kinetics.hill_coefficient)}, a = {number(autoactivation)}{c})",
         **_axis(low, high),
     )
     figure.update_yaxes(title_text="expression p (1: fully on)", range=[-0.1, 1.05])
@@ -178,6 +178,11 @@ def _folds(promoter: Promoter, window: Hysteresis) -> tuple[float, float]:
     return b + (1 - b) * float(roots[0]), b + (1 - b) * float(roots[1])
 
 
+def _share(at: float, low: float, high: float) -> float:
+    """How far an induction lies along the axis, which is logarithmic, from 0 to 1."""
+    return math.log(at / low) / math.log(high / low)
+
+
 def _loop(figure: go.Figure, promoter: Promoter, window: Hysteresis, low: float, high: float) -> None:
     least, most = _ends(promoter)
     lower, upper = _folds(promoter, window)
@@ -191,9 +196,14 @@ def _loop(figure: go.Figure, promoter: Promoter, window: Hysteresis, low: float,
     figure.add_vrect(
         x0=window.switch_off, x1=window.switch_on, fillcolor=tint(NEUTRAL, 0.1), line_width=0, layer="below"
     )
+    # A label stands on the outer side of its threshold, unless that is too near the edge.
+    on_side, off_side = (
+        ("right" if _share(window.switch_on, low, high) > 0.6 else "left"),
+        ("left" if _share(window.switch_off, low, high) < 0.4 else "right"),
+    )
     jumps = (
-        (window.switch_on, lower, "turns on above", BLUE, "left", 1),
-        (window.switch_off, upper, "turns off below", ORANGE, "right", -1),
+        (window.switch_on, lower, "turns on above", BLUE, on_side, 1),
+        (window.switch_off, upper, "turns off below", ORANGE, off_side, -1),
     )
     figure.add_scatter(
         x=[jump[0] for jump in jumps], y=[jump[1] for jump in jumps], mode="markers", name="threshold",
@@ -209,7 +219,8 @@ def _loop(figure: go.Figure, promoter: Promoter, window: Hysteresis, low: float,
             axref="x", ayref="y", showarrow=True, arrowhead=2, arrowsize=1.2, arrowwidth=2.2,
             arrowcolor=color, text="",
         )  # fmt: skip
+        beside = window.switch_on if side == "left" else window.switch_off  # clear of both arrows
         figure.add_annotation(
-            x=math.log10(at), y=level, xanchor=side, xshift=10 * sign, text=f"{word} {number(at)}",
-            font={"size": 12}, bgcolor=BOX, borderpad=1,
+            x=math.log10(beside), y=level, xanchor=side, xshift=10 if side == "left" else -10,
+            text=f"{word} {number(at)}", font={"size": 12}, bgcolor=BOX, borderpad=1,
         )  # fmt: skip

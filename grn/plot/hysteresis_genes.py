@@ -80,6 +80,6 @@ def mark_genes(
     figure.add_annotation(
         text=f"Of {len(s):,} live connections<br>{below:.0%} stand below the window,<br>"
         f"{1 - below - above:.0%} in it, where memory decides,<br>{above:.0%} above it",
-        xref="paper", yref="paper", x=0.015, y=0.88, xanchor="left", yanchor="top", align="left",
+        xref="paper", yref="paper", x=0.015, y=0.92, xanchor="left", yanchor="top", align="left",
         font={"size": 12}, bgcolor=BOX, borderpad=4,
     )  # fmt: skip

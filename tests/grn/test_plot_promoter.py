@@ -78,6 +78,9 @@ def test_loop_passes_through_every_fixed_point_with_its_stability():
         assert np.interp(middle, x[order], y[order]) == pytest.approx(point.level, abs=2e-3)
     texts = [note.text for note in figure.layout.annotations if note.text]
     assert texts == ["turns on above 1.08", "turns off below 0.9797"]
+    crowded = hysteresis_loop(Kinetics(), 3.0, induction=np.geomspace(0.02, 1.5, 40))
+    sides = [note.xanchor for note in crowded.layout.annotations if "turns" in (note.text or "")]
+    assert sides == ["right", "right"]  # the window lies near the right edge, which would cut a label
     arrows = [note for note in figure.layout.annotations if note.showarrow]
     assert [arrow.y > arrow.ay for arrow in arrows] == [True, False]  # up, then down
 
