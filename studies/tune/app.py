@@ -11,7 +11,7 @@ from studies.tune.connections import Connections
 from studies.tune.live.callbacks import register
 from studies.tune.live.panel import panel
 from studies.tune.page import index, layout
-from studies.tune.routes import add_routes
+from studies.tune.routes import LARGEST, add_routes
 
 if TYPE_CHECKING:
     from studies.tune.live import LiveRuns
@@ -36,6 +36,7 @@ def make_app(options: Tune, runs: LiveRuns) -> dash.Dash:
         serve_locally=True,
         suppress_callback_exceptions=True,
     )
+    app.server.config["MAX_CONTENT_LENGTH"] = LARGEST  # also of bodies in chunks, which say no length
     app.index_string = index()
     app.layout = layout(options.genes, panel())
     add_routes(app.server, Connections.made(options.genes, options.seed), options.out / "rates")

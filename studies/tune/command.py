@@ -18,13 +18,19 @@ from studies.tune.options import Tune
 
 
 class _Handler(WSGIRequestHandler):
-    """Keeps connections open: a slider asks many times a second."""
+    """Answers at once, and lets go of a connection that says nothing."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    timeout = 60  # s of silence: each connection holds a thread
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing of requests that were answered."""
+
+    def log_error(self, format: str, *args: Any) -> None:
+        """Say nothing of connections that said nothing: browsers open some ahead."""
+        if not (args and isinstance(args[0], TimeoutError)):
+            super().log_error(format, *args)
 
 
 def run(options: Tune) -> None:
@@ -48,10 +54,8 @@ def run(options: Tune) -> None:
         app = make_app(options, runs)
         server = _listening(options, bound, app.server)
         runs.prepare()
-        stopped: list[int] = []
 
         def stop(signum: int, frame: FrameType | None) -> None:
-            stopped.append(signum)
             Thread(target=server.shutdown, daemon=True).start()  # would wait for the loop that it interrupts
 
         for signum in (signal.SIGINT, signal.SIGTERM):

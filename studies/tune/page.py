@@ -127,7 +127,7 @@ def layout(genes: int, live: Any) -> html.Div:
                     live,
                 ]
             ),
-            dcc.Store(id="settings", data=asdict(Settings())),
+            dcc.Store(id="settings", data=None),  # of the fields; none while one is wrong
         ],
         id="page",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ PARAMETERS = {
     "window": "window Δt",
 }
 """What the bifurcation diagram may run over, and its words."""
+# "0,125" and "1,5" can be one number alone; "1,000" may be two.
+_DECIMAL_COMMA = re.compile(r"[+-]?(0?,\d+|\d+,(\d{1,2}|\d{4,}))(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,6 +116,8 @@ def _number(name: str, value: Any, unit: Unit) -> float:
     text = str(value).strip()
     if not text:
         raise ValueError(f"{called} must be a number, and the field is empty")
+    if "," in text and not _DECIMAL_COMMA.fullmatch(text):
+        raise ValueError(f"{called} must be a number with a decimal point, as 0.5 or 1000, got {text[:40]!r}")
     try:
         number = math.nan if isinstance(value, bool) else float(text.replace(",", "."))
     except ValueError:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from studies.tune.connections import Connections
 
 FIGURES, USE = "tune/figures", "tune/use"
-LARGEST = 100_000  # bytes of a request
+LARGEST = 100_000  # bytes of a request, also of Dash's own
 
 
 def add_routes(server: Flask, connections: Connections, out: Path) -> None:
@@ -68,7 +68,9 @@ def add_routes(server: Flask, connections: Connections, out: Path) -> None:
 
 
 def _body() -> Any:
-    if (request.content_length or 0) > LARGEST:
+    if request.content_length is None:
+        raise ValueError("a request must say its length (Content-Length), and this one does not")
+    if request.content_length > LARGEST:
         raise ValueError(f"a request must be shorter than {LARGEST:,} bytes, got {request.content_length:,}")
     if not request.is_json:
         raise ValueError(f"a request must be application/json, got {request.content_type}")

@@ -1,5 +1,6 @@
 """Live training as a person meets it: begun, steered, forked, compared, finished, and found again."""
 
+import json
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,6 +31,12 @@ def told(page, slot, words):
     """Wait until the line of a run holds some words."""
     page.locator(f"#live-state-{slot}", has_text=words).wait_for(timeout=SLOW)
     return page.inner_text(f"#live-state-{slot}")
+
+
+def wait_for_address(page, name, value):
+    page.wait_for_function(
+        "([name, value]) => new URLSearchParams(location.search).get(name) === value", arg=[name, value]
+    )
 
 
 def runs_in(page):
@@ -153,6 +160,35 @@ def test_a_wrong_option_is_told_in_place(page):
     begin(page, epochs="many")
     page.locator("#live-error-a", has_text="epochs must be an integer from 1 to 10000").wait_for()
     assert runs_in(page) == {}
+
+
+def test_no_run_begins_or_changes_under_other_values_than_the_fields_show(visitor, tune_server):
+    page = visitor.open(tune_server.address + "?autoactivation=3&basal=7")
+    begin(page)
+    page.locator("#live-error-a", has_text="correct the marked fields").wait_for()
+    assert runs_in(page) == {}
+    page.fill("#basal", "0.05")
+    wait_for_address(page, "basal", "0.05")
+    begin(page)
+    grown(page, "a", 10)
+    name = runs_in(page)["a"]
+    config = json.loads((tune_server.out / "live" / name / "config.json").read_text())
+    assert (config["settings"]["autoactivation"], config["settings"]["basal"]) == (3.0, 0.05)
+
+    page.fill("#basal", "8")
+    page.wait_for_selector("#basal[aria-invalid]")
+    page.click("#live-apply-a")
+    page.locator("#live-error-a", has_text="correct the marked fields").wait_for()
+    page.fill("#basal", "0.05")  # as before: given to live training again
+    page.wait_for_function(
+        """() => {
+          if (document.getElementById('live-error-a').textContent === '') return true;
+          document.getElementById('live-apply-a').click();
+          return false;
+        }""",
+        polling=500,
+    )
+    put_away(page)
 
 
 def test_a_density_that_no_network_can_have_is_told(page):

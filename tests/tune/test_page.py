@@ -15,11 +15,13 @@ FIGURES = ("trajectories", "phase", "levels", "histogram")
 # Some numbers of a figure's lines: what a person sees change.
 SHOWN = """name => JSON.stringify(document.querySelector(`#${name} .js-plotly-plot`).data.map(
   trace => Array.from(trace.y || []).filter((_, k) => k % 7 === 0).map(y => y && Number(y.toFixed(4)))))"""
-SETTLED = "() => window.tune.quiet()"
+# Events of the pointer come with a frame; the request of each is counted as it comes.
+FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+SETTLED = "() => window.tune.quiet()"  # all that was wanted was answered and drawn, at rest in full
 
 
 def figures(page):
-    page.wait_for_timeout(30)  # the request of the last event is under way
+    page.evaluate(FRAMES)
     page.wait_for_function(SETTLED)
     return {name: page.evaluate(SHOWN, name) for name in FIGURES}
 

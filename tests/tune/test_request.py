@@ -52,6 +52,9 @@ def test_a_half_life_is_ln2_over_its_rate():
         ("autoactivation", "-0.1", "autoactivation must be a finite strength of at least 0, got -0.1"),
         ("window", True, "window must be a number, got 'True'"),
         ("window", "0", "window must be"),
+        ("window", "1,000", "window must be a number with a decimal point, as 0.5 or 1000, got '1,000'"),
+        ("window", "1,000.5", "window must be a number with a decimal point"),
+        ("window", "1,000,000", "window must be a number with a decimal point"),
         ("density", "1.5", "density must lie in (0, 1], got 1.5"),
     ],
 )
@@ -60,6 +63,11 @@ def test_a_bad_value_is_told_at_its_field_alone(name, text, said):
     assert asked.settings is None
     assert list(asked.errors) == [name]
     assert asked.errors[name].startswith(said)
+
+
+@pytest.mark.parametrize(("text", "value"), [("0,5", 0.5), (",125", 0.125), ("0,125", 0.125), ("1,5", 1.5)])
+def test_a_decimal_comma_that_can_mean_one_number_alone_is_taken(text, value):
+    assert read_request({"values": {"window": text}}).settings.window == value
 
 
 def test_every_bad_field_is_told():

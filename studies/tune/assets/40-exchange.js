@@ -6,6 +6,7 @@
   const timings = []; // of each input: ms from the event until figures were drawn, and until the next frame
   let inputs = [];
   let wanted = 0;
+  let answered = 0;
   let busy = false;
   let dragging = false;
   let lately = null; // latest answer that waits to be drawn
@@ -32,6 +33,7 @@
     dragging = moving;
     inputs.push({number: wanted, at: event ? event.timeStamp : performance.now(), counted: Boolean(event)});
     clearTimeout(rest);
+    rest = 0;
     if (!busy) send();
   };
   const send = async () => {
@@ -46,6 +48,7 @@
       tune.say(`The server gave no figures (${error.message}). If it was stopped, start it again: ` +
                'python -m studies tune');
     }
+    answered = number;
     busy = false;
     if (wanted > number) send(); // the server works while the browser draws
     if (!drawing) show();
@@ -64,13 +67,15 @@
         continue;
       }
       if (answer.figures && answer.rough && moving) {
-        rest = setTimeout(() => { if (!busy) ask(null); }, IDLE);
+        clearTimeout(rest);
+        rest = setTimeout(() => { rest = 0; if (!busy) ask(null); }, IDLE);
       }
     }
     drawing = false;
   };
   const present = async (answer, number) => {
     tune.mark(answer.errors);
+    if (Object.keys(answer.errors).length) tune.withhold();
     if (answer.figures) {
       good = true;
       await tune.draw(answer.figures);
@@ -96,5 +101,7 @@
     });
   };
 
-  Object.assign(tune, {ask, post, body, timings, quiet: () => !busy && !drawing && !lately});
+  const quiet = () => answered === wanted && !drawing && !lately && !rest;
+
+  Object.assign(tune, {ask, post, body, timings, quiet});
 })();

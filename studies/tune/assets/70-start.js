@@ -3,7 +3,20 @@
   const tune = window.tune;
   const PAUSE = 120; // ms: live training hears of settings when a slider rests, not at each of its steps
   let waiting = 0;
-  let passed = '';
+  let passed = ''; // last good settings
+  let held = null; // what live training has: JSON of them, or null while a field is wrong
+
+  const pass = (settings) => {
+    const text = settings && JSON.stringify(settings);
+    if (text === held) return;
+    held = text;
+    dash_clientside.set_props('settings', {data: settings});
+  };
+  // A run must not begin under other values than the fields show.
+  const withhold = () => {
+    clearTimeout(waiting);
+    pass(null);
+  };
 
   const tell = (answer) => {
     for (const [id, text] of Object.entries(answer.words)) {
@@ -14,12 +27,10 @@
     clearTimeout(waiting);
     waiting = setTimeout(() => {
       const settings = JSON.stringify(answer.settings);
-      const moved = passed !== settings;
       tune.writeAddress(answer.settings);
-      if (!moved) return;
-      if (passed) tune.outdate();
+      if (!Object.keys(answer.errors).length) pass(answer.settings);
+      if (passed && passed !== settings) tune.outdate();
       passed = settings;
-      dash_clientside.set_props('settings', {data: answer.settings});
     }, PAUSE);
   };
   // The address may hold a value that is wrong: its field says so, and figures show the defaults meanwhile.
@@ -41,7 +52,7 @@
     document.documentElement.dataset.figures = 'drawn';
   };
 
-  Object.assign(tune, {tell: (answer) => { tell(answer); finish(); }, showDefaults});
+  Object.assign(tune, {tell: (answer) => { tell(answer); finish(); }, withhold, showDefaults});
 
   const start = () => {
     if (!document.getElementById('controls') || !document.getElementById('use') || !tune.ready()) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from studies.tune.controls import CONTROLS
 from studies.tune.live.options import LiveOptions
 from studies.tune.live.run import LiveRun
 from studies.tune.live.runs import LiveRuns
@@ -15,19 +16,23 @@ OTHER = {"a": "b", "b": "a"}
 
 
 def read_settings(values: Any) -> Settings:
-    """Read what the page's sliders say.
+    """Read what the page's sliders say, within what the page takes.
 
     Raises
     ------
     ValueError
-        If a value is missing or refused.
+        If there are none, as while a field is marked; if one is missing or refused.
     """
     if not isinstance(values, Mapping):
-        raise ValueError("the sliders have no settings yet: correct the marked fields")
+        raise ValueError("the sliders have no settings to train under: correct the marked fields")
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except TypeError as error:
         raise ValueError(f"the sliders' settings are not complete: {error}") from None
+    for control in CONTROLS:
+        if refusal := control.refusal(getattr(settings, control.name)):
+            raise ValueError(refusal)
+    return settings
 
 
 def read_options(data: Any, speed: Any, epochs: Any) -> LiveOptions:
@@ -67,20 +72,16 @@ def act(
     """
     now = dict(held)
     if action == "start":
-        begun = settings(), options()
-        _leave(runs, now.pop(slot, None))
-        now[slot] = runs.start(*begun).id
+        now[slot] = runs.start(settings(), options(), replacing=now.get(slot)).id
         return now
     if slot not in now:
         raise ValueError(f"run {SLOTS[slot]} is not begun: start it first")
     if action == "close":
-        _leave(runs, now.pop(slot))
+        runs.leave(now.pop(slot))
         return now
     run = runs.get(now[slot])
     if action == "fork":
-        run.checkpoint()
-        _leave(runs, now.pop(OTHER[slot], None))
-        now[OTHER[slot]] = runs.fork(run.id).id
+        now[OTHER[slot]] = runs.fork(run.id, replacing=now.get(OTHER[slot])).id
     elif action == "resume":
         runs.resume(run.id)
     elif action == "apply":
@@ -96,15 +97,5 @@ def act(
 
 def follow(run: LiveRun, settings: Settings) -> None:
     """Steer a run that follows the sliders, where it trains and they say something else."""
-    if run.is_live and run.settings != settings:
+    if run.is_live and run.asked != settings:
         run.steer(settings)
-
-
-def _leave(runs: LiveRuns, name: str | None) -> None:
-    """Save and end the run whose place another takes; one that is gone needs nothing."""
-    if name is None:
-        return
-    try:
-        runs.get(name).stop()
-    except ValueError:
-        return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Any
 
 import dash
@@ -124,7 +125,11 @@ def _register_view(app: dash.Dash, runs: LiveRuns) -> None:
         status = {slot: run.status for slot, run in shown.items()}
         progress = {slot: run.progress() for slot, run in shown.items()}
         last = {slot: p.last.step if p.last else -1 for slot, p in progress.items()}
-        curves = [[slot, shown[slot].id, progress[slot].version, last[slot]] for slot in shown]
+        force = {slot: run.asked or run.settings for slot, run in shown.items()}
+        curves = [
+            [slot, shown[slot].id, progress[slot].version, last[slot], *astuple(force[slot])]
+            for slot in shown
+        ]
         marks = [dark, *curves]
         states = [
             [slot, run if isinstance(run, str) else [status[slot].state, status[slot].message]]
@@ -134,7 +139,6 @@ def _register_view(app: dash.Dash, runs: LiveRuns) -> None:
         if new == seen:
             raise dash.exceptions.PreventUpdate
         drawn = bool(seen) and seen["curves"] == marks
-        force = {slot: run.settings for slot, run in shown.items()}
         words, disabled = [], []
         for slot in SLOTS:
             run = found.get(slot)

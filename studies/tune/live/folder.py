@@ -1,6 +1,7 @@
 """The files of a live run, and the values that server and worker tell one another through them."""
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -57,6 +58,7 @@ class Status:
     message: str = ""  # why it failed, or what was refused
     step: int = 0  # optimizer steps when this was written
     answered: int = 0  # number of the last command that was obeyed or refused
+    refused: int = 0  # number of the last command that was refused
 
 
 class RunFolder:
@@ -71,6 +73,7 @@ class RunFolder:
         self.checkpoint = path / "checkpoint.safetensors"
         self.log = path / "worker.log"
         self.lock = path / "lock"
+        self._probing = threading.Lock()  # two that ask at once would each take the other for a worker
 
     def write_config(self, config: LiveConfig) -> None:
         """Write what the run is begun with, atomically."""
@@ -116,7 +119,7 @@ class RunFolder:
         if not self.lock.exists():
             return False
         try:
-            with self.held():
+            with self._probing, self.held():
                 return False
         except BlockingIOError:
             return True

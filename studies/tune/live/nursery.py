@@ -78,8 +78,9 @@ class ForkedWorker:
             if left <= 0:
                 return False
             if life is not None:
-                with suppress(OSError, ValueError):  # another thread saw the end first
-                    select.select([life], [], [], left)
+                ended = select.poll()  # select() takes no descriptor above 1023
+                ended.register(life, select.POLLIN)
+                ended.poll(left * 1000)  # returns at once where another thread saw the end first
         return True
 
     def end(self, seconds: float) -> None:

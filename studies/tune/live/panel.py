@@ -10,6 +10,7 @@ from studies.tune.live.curves import HEIGHT as CURVES_HEIGHT
 from studies.tune.live.curves import curves_figure
 from studies.tune.live.graph import HEIGHT as GRAPH_HEIGHT
 from studies.tune.live.options import DATA, MOST_EPOCHS, SPEEDS
+from studies.tune.live.watch import UNSEEN_MINUTES
 from studies.tune.live.words import SLOTS
 
 POLL, GRAPH_POLL = 1000, 2500  # ms
@@ -38,7 +39,8 @@ def panel() -> html.Section:
             html.P(
                 "A small network trains in the background under the rates of the sliders. Change them in "
                 "mid-training, or fork a run and compare the two. The page's address holds the runs: who has "
-                "it sees and steers them.",
+                "it sees and steers them. "
+                f"A run that nobody looks at for {UNSEEN_MINUTES} minutes is paused.",
                 className="quiet",
             ),
             _new_run(),

@@ -41,6 +41,7 @@ class LiveRun:
         self._process: Worker | None = None
         self._lock = threading.Lock()
         self._number = 0  # of the last command
+        self._sent: tuple[int, Settings] | None = None  # number and settings of the last command to steer
         self._progress = ProgressReader(self.folder.progress)
         self._history: TopologyHistory | None = None
 
@@ -52,13 +53,16 @@ class LiveRun:
         return self._process is not None and self._process.exit_status is None
 
     @property
+    def is_working(self) -> bool:
+        """Whether that process takes commands: one that has finished or failed is about to end."""
+        return self.is_live and self.folder.read_status().state in LIVE
+
+    @property
     def status(self) -> Status:
         """State and message, also where the process died without a word."""
         live = self.is_live  # before the file is read: what it wrote last counts
         said = self.folder.read_status()
-        if live:
-            return said if said.state in LIVE or self._process is None else replace(said, state="starting")
-        if said.state not in LIVE:
+        if live or said.state not in LIVE:
             return said
         code = None if self._process is None else self._process.exit_status
         if code == TAKEN or self.folder.is_held:
@@ -95,6 +99,14 @@ class LiveRun:
         last = self._progress.read().last
         return self.config.settings if last is None else last.settings
 
+    @property
+    def asked(self) -> Settings | None:
+        """Rates and density that this process was told last; None before, and where it refused them."""
+        sent = self._sent
+        if sent is None or self.folder.read_status().refused == sent[0]:
+            return None
+        return sent[1]
+
     def snapshot(self, back: int = 0) -> TopologySnapshot | None:
         """Return the network after the last update, or some updates earlier; None before the first."""
         with self._lock:
@@ -110,22 +122,24 @@ class LiveRun:
 
     def steer(self, settings: Settings) -> None:
         """Train on under these rates and at this density; what cannot be met is told in `message`."""
-        self._tell("steer", settings=asdict(settings))
+        with self._lock:
+            self._sent = self._send("steer", settings=asdict(settings)), settings
 
-    def pause(self) -> None:
-        """Hold still after the step under way, saved."""
-        self._tell("pause")
+    def pause(self, why: str = "") -> None:
+        """Hold still after the step under way, saved; why is told in `message`."""
+        self._tell("pause", why=why)
 
     def resume(self) -> None:
         """Go on: after a pause, or, of a saved run, in a new process."""
-        if self.is_live:
+        if self.is_working:
             self._tell("resume")
         else:
+            self.wait(ANSWER_SECONDS)  # one that has just finished is about to end
             self.launch()
 
     def stop(self) -> None:
         """Save and end the process; returns at once."""
-        if self.is_live:
+        if self.is_working:
             self._tell("stop")
 
     def checkpoint(self) -> None:
@@ -136,7 +150,7 @@ class LiveRun:
         ValueError
             If the worker does not answer, or there is nothing saved.
         """
-        if self.is_live:
+        if self.is_working:
             number = self._tell("checkpoint")
             deadline = time.monotonic() + ANSWER_SECONDS
             while self.is_live and self.folder.read_status().answered < number:
@@ -159,7 +173,7 @@ class LiveRun:
                 raise ValueError("the run is training already")
             if self._process is not None:
                 self._process.end(0.0)  # it has ended; its input is closed
-            self._number = 0
+            self._number, self._sent = 0, None
             self.folder.write_status(Status())
             self._progress.restart()
             if self._history is not None:
@@ -193,8 +207,12 @@ class LiveRun:
 
     def _tell(self, command: str, **more: Any) -> int:
         with self._lock:
-            self._number += 1
-            line = json.dumps({"do": command, "number": self._number, **more})
-            if self._process is None or not self._process.send(line):
-                raise ValueError(f"the run is not training, so that it cannot {command}: continue it first")
-            return self._number
+            return self._send(command, **more)
+
+    def _send(self, command: str, **more: Any) -> int:
+        """Send a command and return its number; the lock is held."""
+        self._number += 1
+        line = json.dumps({"do": command, "number": self._number, **more})
+        if not self.is_working or self._process is None or not self._process.send(line):
+            raise ValueError(f"the run is not training, so that it cannot {command}: continue it first")
+        return self._number

@@ -25,12 +25,12 @@ from studies.tune.live.ramp import RampSchedule
 from studies.tune.settings import Settings
 
 RECIPE = Recipe(schedule="constant", learning_rate=2e-3, batch_size=64)
-TOTAL_STEPS = 1_000_000  # what progress is a fraction of; nobody watches that long
+TOTAL_STEPS = 1_000_000_000  # what progress is a fraction of, and the end: ten weeks at full speed
 UPDATE_EVERY = 10  # optimizer steps
 FIRST_RAMP, LATER_RAMP = 300, 100  # optimizer steps until a new density is reached
 FACES_SHARE = 0.3  # of the training images: an epoch of some seconds
 FOLLOWED = 200  # connections whose mRNA and protein the history keeps
-FORMAT = "live run 1"
+FORMAT = "live run 2"
 
 
 def load_data(options: LiveOptions) -> ImageDataset:

@@ -24,7 +24,7 @@ from studies.tune.live.folder import RunFolder, Status
 from studies.tune.live.nursery import RAISE
 from studies.tune.live.options import SPEEDS, LiveOptions
 from studies.tune.live.process import TAKEN
-from studies.tune.live.training import UPDATE_EVERY, LiveTraining
+from studies.tune.live.training import TOTAL_STEPS, UPDATE_EVERY, LiveTraining
 from studies.tune.settings import Settings
 
 NICENESS = 10  # the page comes first
@@ -54,29 +54,34 @@ class Worker:
         try:
             if not self.folder.checkpoint.exists():
                 training.save()
-            until = self._last_step(training, config.options.epochs)
+            until = min(TOTAL_STEPS, self._last_step(training, config.options.epochs))
             self.say(state="training", step=training.steps)
             self._train(training, until, 1.0 / SPEEDS[config.options.speed])
             training.save()
         finally:
             training.close()
-        self.say(state="stopped" if self.stopped else "finished", step=training.steps)
+        over = training.steps >= TOTAL_STEPS
+        self.say(
+            state="stopped" if self.stopped and not over else "finished",
+            message=f"{TOTAL_STEPS:,} steps are the most of a live run" if over else self.status.message,
+            step=training.steps,
+        )
 
     def say(self, **changes: Any) -> None:
         """Change the status and write it."""
         self.status = replace(self.status, **changes)
         self.folder.write_status(self.status)
 
-    def _last_step(self, training: LiveTraining, epochs: int | None) -> int | None:
+    def _last_step(self, training: LiveTraining, epochs: int | None) -> int:
         """Step at which the run is finished; one that was finished goes on for as many epochs again."""
         if epochs is None:
-            return None
+            return TOTAL_STEPS
         length = epochs * training.steps_per_epoch
         return (training.steps // length + 1) * length
 
-    def _train(self, training: LiveTraining, until: int | None, pace: float) -> None:
+    def _train(self, training: LiveTraining, until: int, pace: float) -> None:
         saved = due = time.monotonic()
-        while until is None or training.steps < until:
+        while training.steps < until:
             self._obey_all(training)
             if self.stopped:
                 return
@@ -107,7 +112,8 @@ class Worker:
             self._obey(training, json.loads(line))
 
     def _obey(self, training: LiveTraining, command: dict[str, Any]) -> None:
-        done, refused = command.get("do"), ""
+        done, refused, said = command.get("do"), "", ""
+        number = int(command.get("number", 0))
         if done == "steer":
             try:
                 training.steer(Settings(**command["settings"]))
@@ -117,6 +123,7 @@ class Worker:
             training.save()
         elif done in ("pause", "resume"):
             self.paused = done == "pause"
+            said = str(command.get("why", ""))
             if self.paused:
                 training.save()
         elif done == "stop":
@@ -125,9 +132,10 @@ class Worker:
             refused = f"unknown command {done!r}"
         self.say(
             state="paused" if self.paused else "training",
-            message=refused,
+            message=refused or said,
             step=training.steps,
-            answered=int(command.get("number", 0)) or self.status.answered,
+            answered=number or self.status.answered,
+            refused=number if refused else self.status.refused,
         )
 
 
