@@ -144,7 +144,7 @@ def test_what_cannot_be_begun_ends_nothing_and_leaves_no_folder(runs, savable, a
 def test_a_full_directory_is_told(runs):
     runs.most = 1
     run = runs.start(Settings(), FAST)
-    with pytest.raises(ValueError, match=r"live holds 1 live runs, and a server keeps at most 1: remove the"):
+    with pytest.raises(ValueError, match=r"live holds 1 live runs, the most that it may: remove folders"):
         runs.start(Settings(), FAST, replacing=run.id)
     assert commands(run) == []
 

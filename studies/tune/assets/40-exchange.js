@@ -75,7 +75,7 @@
   };
   const present = async (answer, number) => {
     tune.mark(answer.errors);
-    if (Object.keys(answer.errors).length) tune.withhold();
+    tune.withhold(Object.keys(answer.errors).length > 0);
     if (answer.figures) {
       good = true;
       await tune.draw(answer.figures);

@@ -4,6 +4,7 @@
   const PAUSE = 120; // ms: live training hears of settings when a slider rests, not at each of its steps
   let waiting = 0;
   let passed = ''; // last good settings
+  let wrong = false; // whether a field is marked
   let held = null; // what live training has: JSON of them, or null while a field is wrong
 
   const pass = (settings) => {
@@ -13,9 +14,9 @@
     dash_clientside.set_props('settings', {data: settings});
   };
   // A run must not begin under other values than the fields show.
-  const withhold = () => {
-    clearTimeout(waiting);
-    pass(null);
+  const withhold = (bad) => {
+    wrong = bad;
+    if (bad) pass(null);
   };
 
   const tell = (answer) => {
@@ -28,7 +29,7 @@
     waiting = setTimeout(() => {
       const settings = JSON.stringify(answer.settings);
       tune.writeAddress(answer.settings);
-      if (!Object.keys(answer.errors).length) pass(answer.settings);
+      if (!wrong) pass(answer.settings);
       if (passed && passed !== settings) tune.outdate();
       passed = settings;
     }, PAUSE);

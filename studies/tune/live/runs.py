@@ -73,8 +73,7 @@ class LiveRuns:
         Raises
         ------
         ValueError
-            If as many as may train at the same time are training, or the directory is full; the replaced one
-            goes on then.
+            If as many as may train are training, or the directory is full; the replaced one goes on then.
         """
         with self._lock:
             abandoned = self._abandoned(replacing)
@@ -129,13 +128,10 @@ class LiveRuns:
     def fork(self, name: str, *, replacing: str | None = None) -> LiveRun:
         """Begin another run from where this one stands, with its rates, weights, masks, mRNA and protein.
 
-        One that it replaces is saved and ended, and makes room for it.
-
         Raises
         ------
         ValueError
-            If there is none, it has saved nothing yet, as many as may train are training, or the directory is
-            full; the replaced one goes on then.
+            As `start` does; and if there is no such run, or it has saved nothing yet.
         """
         source = self.get(name)
         source.checkpoint()
@@ -191,8 +187,7 @@ class LiveRuns:
         held = sum(1 for _ in self.directory.iterdir()) if self.directory.is_dir() else 0
         if held >= self.most:
             raise ValueError(
-                f"{self.directory} holds {held} live runs, and a server keeps at most {self.most}: remove "
-                "the folders of some that are no longer needed"
+                f"{self.directory} holds {held} live runs, the most that it may: remove folders of old ones"
             )
         name = secrets.token_urlsafe(12)
         folder = RunFolder(self.directory / name)
