@@ -25,12 +25,25 @@
     },
   };
 
+  // While a slider moves the panel waits: its figures would hold up those that follow the slider.
+  const REST = 400; // ms without a move after which it goes on
+  const TICKS = ['live-tick', 'live-graph-tick'];
+  const pause = (disabled) => TICKS.forEach((tick) => dash_clientside.set_props(tick, {disabled}));
+  let waiting = 0;
+  const wait = (event) => {
+    if (event.target.type !== 'range' || !Object.keys(read()).length) return;
+    if (!waiting) pause(true);
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { waiting = 0; pause(!Object.keys(read()).length); }, REST);
+  };
+
   const tellColours = () => dash_clientside.set_props('live-dark', {data: dark.matches});
   const start = () => {
     if (!document.getElementById('live-curves') || !dash_clientside.set_props) {
       requestAnimationFrame(start);
       return;
     }
+    document.addEventListener('input', wait);
     dark.addEventListener('change', tellColours);
     tellColours();
     const runs = read();
