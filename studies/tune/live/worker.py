@@ -27,7 +27,7 @@ from studies.tune.live.process import TAKEN
 from studies.tune.live.training import TOTAL_STEPS, UPDATE_EVERY, LiveTraining
 from studies.tune.settings import Settings
 
-NICENESS = 10  # the page comes first
+NICENESS = 19  # the page comes first
 CHECKPOINT_SECONDS = 20.0
 HANDOVER_SECONDS = 15.0  # for a worker before this one to save and end
 
