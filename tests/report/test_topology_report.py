@@ -405,6 +405,7 @@ def test_mixtures_are_joined_for_paths_alone():
     assert count_paths(counted).log_total > count_paths(drawn).log_total
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_large_history_makes_a_page_of_bounded_size(tmp_path):
     """Over 100,000 connections: most of the page is plotly itself, and what is drawn is a sample."""

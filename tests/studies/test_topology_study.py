@@ -52,6 +52,7 @@ def read(trained, tmp_path_factory):
     return run_topology(Topology(run=trained, out=out, **QUICK)), out / "topology"
 
 
+@pytest.mark.slow
 def test_it_trains_a_network_and_reports(tmp_path, capsys):
     out = tmp_path / "out"
     analysis = run_topology(Topology(**SMALL, out=out, snapshots=2, null_samples=2, files=False))

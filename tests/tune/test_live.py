@@ -298,6 +298,7 @@ def test_a_process_that_is_killed_is_told_and_its_run_goes_on(begun, runs):
     assert steps == sorted(set(steps))
 
 
+@pytest.mark.slow
 def test_no_more_than_the_limit_train_at_once(runs, begun):
     run = begun()
     begun(), begun()
@@ -317,6 +318,7 @@ def test_a_name_that_is_no_run_is_refused(runs, name):
         runs.get(name)
 
 
+@pytest.mark.slow
 def test_closing_saves_all_and_another_server_goes_on(tmp_path, capsys, runs):
     first = LiveRuns(tmp_path)
     run, waiting = first.start(Settings(), FAST), first.start(Settings(), FAST)
@@ -344,6 +346,7 @@ def test_closing_saves_all_and_another_server_goes_on(tmp_path, capsys, runs):
     found.close()
 
 
+@pytest.mark.slow
 def test_a_worker_whose_server_dies_saves_and_ends(begun):
     run = begun()
     trained(run, 20)
@@ -355,6 +358,7 @@ def test_a_worker_whose_server_dies_saves_and_ends(begun):
     assert at >= run.progress().last.step
 
 
+@pytest.mark.slow
 def test_without_forks_each_run_has_a_process_that_is_started_for_it(tmp_path):
     """As on systems other than Linux."""
     runs = LiveRuns(tmp_path)

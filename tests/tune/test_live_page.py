@@ -102,6 +102,7 @@ def test_start_pause_steer_fork_and_stop(page):
     assert not page.is_visible("#live-results")
 
 
+@pytest.mark.slow
 def test_a_run_follows_the_sliders_where_it_is_told_to(page):
     begin(page)
     grown(page, "a", 10)
@@ -130,6 +131,7 @@ def test_a_run_of_some_epochs_finishes_and_a_reload_shows_it(page):
     put_away(page)
 
 
+@pytest.mark.slow
 def test_two_people_do_not_disturb_each_other(visitor, tune_server):
     one, other = visitor.open(tune_server.address), visitor.open(tune_server.address)
     begin(one)
@@ -162,6 +164,7 @@ def test_a_wrong_option_is_told_in_place(page):
     assert runs_in(page) == {}
 
 
+@pytest.mark.slow
 def test_no_run_begins_or_changes_under_other_values_than_the_fields_show(visitor, tune_server):
     page = visitor.open(tune_server.address + "?autoactivation=3&basal=7")
     begin(page)
@@ -191,6 +194,7 @@ def test_no_run_begins_or_changes_under_other_values_than_the_fields_show(visito
     put_away(page)
 
 
+@pytest.mark.slow
 def test_a_density_that_no_network_can_have_is_told(page):
     page.fill("#density", "0.001")
     page.wait_for_function("new URLSearchParams(location.search).get('density') === '0.001'")
@@ -199,6 +203,7 @@ def test_a_density_that_no_network_can_have_is_told(page):
     put_away(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_narrow_page_holds_the_panel(visitor, tune_server, scheme):
     page = visitor.open(tune_server.address, viewport={"width": 400, "height": 800}, color_scheme=scheme)
@@ -210,6 +215,7 @@ def test_a_narrow_page_holds_the_panel(visitor, tune_server, scheme):
     put_away(page)
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_the_run_and_the_next_server_goes_on(visitor, serve, tmp_path):
     with serve(tmp_path, "--genes", "1000") as server:
         page = visitor.open(server.address)
