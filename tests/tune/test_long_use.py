@@ -33,5 +33,5 @@ def test_use_leaves_no_error_and_takes_no_memory(tmp_path):
 
 
 def test_too_short_a_time_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"minutes must hold four looks of 15 s, got 0\.5"):
+    with pytest.raises(ValueError, match=r"minutes must hold at least four looks of 15 s, got 0\.5"):
         run(TuneSoak(minutes=0.5, out=tmp_path / "soak.json"))

@@ -53,7 +53,7 @@ def thinned(points: Sequence[Point], most: int = MOST_DRAWN) -> list[Point]:
     Examples
     --------
     >>> [step for step in thinned(range(10), 4)]
-    [0, 3, 6, 9]
+    [0, 4, 8, 9]
     """
     if len(points) <= most:
         return list(points)
