@@ -135,7 +135,7 @@ def test_cycle_beside_a_conserved_total() -> None:
     assert cycle is not None
     assert cycle.period == pytest.approx(2 * math.pi, rel=1e-8)
     assert len(cycle.multipliers) == 2
-    # The search lets the total drift by its own tolerance; processors differ in how far (3e-5 on one of them).
+    # The search lets the total drift by its own tolerance; processors differ in how far (3e-5 on one).
     total = cycle.values[:, 2] + cycle.values[:, 3]
     assert torch.allclose(total, torch.ones(201, dtype=torch.float64), atol=1e-4)
 
